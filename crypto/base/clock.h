@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Clock: where the time comes from, so that tests can inject it.
+// Implementations are safe to use from several threads.
+
+#include <cstdint>
+
+namespace leadglass {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Nanoseconds since 1970-01-01 UTC: for times that people and programs see.
+  virtual int64_t WallNanos() = 0;
+  // Nanoseconds from an arbitrary start, never going back: for intervals.
+  virtual int64_t MonotonicNanos() = 0;
+};
+
+// The machine's clock; lives for ever.
+Clock& SystemClock();
+
+}  // namespace leadglass

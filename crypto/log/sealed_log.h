@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// SealedLog: the one place where a vault's bytes live. Data records (pieces of files) and commit
+// records (atomic batches of metadata operations) are sealed and appended to segment files; nothing
+// is overwritten. Byte layout, chain and recovery rules: docs/format.md, "The log".
+//
+// Invariants
+//   - A commit record's place in the chain binds every record before it; Recover() hands out
+//     commits in order, each exactly once, and stops at the first one that is not on the chain.
+//   - A commit is visible to recovery only if all bytes before it in the log are.
+//   - Plaintext leaves only after its tag was checked against the identity that the caller names.
+//   - After a failed write or sync of the log the object is poisoned: every later append or sync
+//     fails with kUnavailable ("read-only until remount"); reads go on. Nothing is retried.
+//
+// Threads: all methods may be called from any thread after Recover() returned. Data is sealed in
+// the calling thread outside any lock. Commits are ordered by the order of AppendCommit calls.
+//
+// Life: Create() or Open(), then Recover() exactly once, then appends. Close() (or the destructor,
+// which ignores errors) writes the footer of the last segment.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "crypto/base/file.h"
+#include "crypto/base/secret.h"
+#include "crypto/log/position.h"
+
+namespace leadglass {
+
+// A file's data key and the number of that key in the file's life (a file resealed under a new key
+// counts up). Borrowed, never owned, by the calls below.
+struct FileKeyRef {
+  const Secret<32>& key;
+  uint32_t generation;
+};
+
+// Where a data record lies and all that it was sealed with, apart from the key. What an extent in
+// the index stores; enough to read the record again and to notice any other one in its place.
+struct DataRecord {
+  Position position;         // of the record's frame
+  uint64_t file_offset = 0;  // of its first plaintext byte in the file
+  uint32_t length = 0;       // plaintext bytes, 1 to kMaxDataLength
+  uint8_t chunk_log2 = 14;   // log2 of the chunk size: 12 to 20
+  WriteId write_id;
+  bool operator==(const DataRecord&) const = default;
+};
+
+inline constexpr uint32_t kMaxDataLength = 1u << 20;
+inline constexpr uint32_t kMaxCommitLength = 1u << 20;
+
+// The keys of the log itself, by metadata key epoch; the newest seals, all open.
+struct LogKeys {
+  struct MetadataKey {
+    uint32_t key_epoch = 0;
+    Secret<32> key;
+  };
+  std::vector<MetadataKey> metadata;  // ascending key_epoch, not empty
+};
+
+// What the commit that was just appended, or recovered, is.
+struct CommitInfo {
+  Head head;       // the head after this commit
+  Position start;  // of its frame
+  Position end;    // first byte after it
+};
+
+struct RecoveryReport {
+  Head head;     // the newest commit that counts
+  Position end;  // first byte after it
+  uint64_t commits_replayed = 0;
+  uint64_t torn_bytes = 0;        // bytes after `end` that never became part of the vault
+  uint64_t repaired_commits = 0;  // commits read from a footer's copy because the first was damaged
+  uint64_t segments = 0;
+};
+
+class SealedLog {
+ public:
+  struct Options {
+    bool read_only = false;
+    uint64_t segment_size = 64u << 20;  // soft: a segment rolls before a record would pass it
+    // Refuse (kAccessDenied) a log whose newest commit is not a descendant of, or equal to, this
+    // one: somebody remembers a newer vault.
+    std::optional<Head> not_older_than;
+    // With not_older_than violated: go on, and let the next append begin a new epoch.
+    bool accept_rollback = false;
+  };
+
+  // A new, empty log in `folder` (which must not exist): epoch 1. Nothing is durable before the
+  // first Sync().
+  static Result<std::unique_ptr<SealedLog>> Create(FileSystem& fs, const std::string& folder,
+                                                   const Uuid& vault_id, LogKeys keys,
+                                                   Options options);
+  // An existing log. Reads segment names and headers only.
+  // kNotFound: no log there; kUnsupported: a newer format or an unknown incompatible feature;
+  // kCorrupt: a segment missing from the middle or with both copies of its header damaged (named).
+  static Result<std::unique_ptr<SealedLog>> Open(FileSystem& fs, const std::string& folder,
+                                                 const Uuid& vault_id, LogKeys keys,
+                                                 Options options);
+  virtual ~SealedLog() = default;
+
+  // Called for each commit in order; an error stops recovery and is returned.
+  using CommitVisitor = std::function<Status(const CommitInfo&, ByteSpan payload)>;
+
+  // Finds the end of the log, handing every commit after `from` (nullopt: from the beginning) to
+  // `visitor`. `from` is a point the index remembers.
+  //   kNotFound: `from` is not on this log's chain (the index belongs elsewhere or is ahead): the
+  //     caller drops its index and calls again with nullopt. The only error after which calling
+  //     again is allowed.
+  //   kCorrupt: damage below the durable position that no second copy heals; the message names
+  //     segment and offset. kAccessDenied: older than options.not_older_than.
+  // Damage above the durable position is a torn tail: counted, and gone once appends begin, because
+  // a writer begins a new segment whose header says where the old one ends.
+  virtual Result<RecoveryReport> Recover(const std::optional<std::pair<Head, Position>>& from,
+                                         const CommitVisitor& visitor) = 0;
+
+  // The session id under which this object seals.
+  virtual const Uuid& session() const = 0;
+  virtual Head head() const = 0;
+
+  // Seals `plain` (1 to kMaxDataLength bytes) as bytes of `inode` at `file_offset` and appends it.
+  // Not durable, and part of nothing until a commit names it. kNoSpace leaves the log usable.
+  virtual Result<DataRecord> AppendData(const FileKeyRef& key, uint64_t inode, uint64_t file_offset,
+                                        ByteSpan plain, uint8_t chunk_log2) = 0;
+
+  // Seals and appends one atomic batch (1 to kMaxCommitLength bytes). Not durable before Sync().
+  // kNoSpace leaves the log usable. `use_reserve` lets a commit that frees space draw on the
+  // reserve that a full disk keeps back.
+  virtual Result<CommitInfo> AppendCommit(ByteSpan payload, bool use_reserve = false) = 0;
+
+  // Durable on return: every append that returned before this call. Group commit: concurrent
+  // callers share one fdatasync. Returns at once when nothing is new.
+  virtual Status Sync() = 0;
+  // The newest commit known to be durable.
+  virtual Head durable_head() const = 0;
+
+  // Opens bytes [skip, skip + out.size()) of a data record's plaintext into `out`.
+  // kCorrupt: any bit of the chunks touched, or the identity, differs. `out` is then zeroed.
+  virtual Status ReadData(const FileKeyRef& key, uint64_t inode, const DataRecord& record,
+                          uint32_t skip, MutableByteSpan out) = 0;
+
+  struct SpaceUse {
+    uint64_t log_bytes = 0;       // bytes of all segment files on disk
+    uint64_t writable_bytes = 0;  // what can still be appended before kNoSpace (reserve excluded)
+  };
+  virtual Result<SpaceUse> Space() const = 0;
+  // True after a failed write or sync of the log.
+  virtual bool poisoned() const = 0;
+
+  // What Verify() found wrong with one structure.
+  struct Damage {
+    Position position;
+    std::string what;     // "data record", "commit record", "segment header", "footer"
+    bool healed = false;  // a second copy serves
+  };
+  // Reads everything: frames, CRCs, tag digests, chain, headers, footers; opens every commit.
+  // Data records are checked without their keys (CRC and tag digest). Damage goes to `report` in
+  // log order. `progress` gets bytes done and in all.
+  virtual Status Verify(const std::function<void(const Damage&)>& report,
+                        const std::function<void(uint64_t, uint64_t)>& progress) = 0;
+
+  // Writes the footer of the open segment, gives unused preallocated space back, syncs. The object
+  // only serves reads afterwards.
+  virtual Status Close() = 0;
+};
+
+}  // namespace leadglass

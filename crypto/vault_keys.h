@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// VaultKeys: the top of the key hierarchy and the two small files it lives in.
+//
+//   <vault>/leadglass.vault (+ .copy)   format, vault id, passphrase slots, older master keys
+//   <vault>/keyring (+ .copy)           4096 erasure secrets, sealed
+//
+// Each file exists twice; a damaged copy is served by the other and rewritten at the next change.
+// Byte layout: docs/format.md, "The vault file" and "The keyring". Every wrap and slot names its
+// algorithms, so that another set (PBKDF2, P-256) can be added without a new format.
+//
+// Thread-compatible: callers serialise changes; const methods may run concurrently.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "crypto/aead.h"
+#include "crypto/base/clock.h"
+#include "crypto/base/file.h"
+#include "crypto/log/sealed_log.h"
+
+namespace leadglass {
+
+struct SlotInfo {
+  uint32_t id = 0;  // stable; never reused
+  std::string kdf;  // "scrypt"
+  uint32_t scrypt_log2_n = 0;
+  int64_t created_unix_seconds = 0;
+};
+
+// What can be read of a vault without a passphrase.
+struct VaultInfo {
+  Uuid vault_id{};
+  uint32_t format_major = 0;
+  uint32_t format_minor = 0;
+  uint32_t key_epoch = 0;
+  std::vector<SlotInfo> slots;
+  bool vault_file_copy_damaged = false;  // one of the two copies does not decode
+  bool keyring_copy_damaged = false;
+  std::optional<int64_t> keyring_exported_unix_seconds;  // newest known export
+};
+
+class VaultKeys {
+ public:
+  static constexpr uint32_t kDefaultScryptLog2N = 16;  // 64 MiB, r = 8, p = 1
+  static constexpr uint32_t kErasureSecrets = 4096;
+
+  // Writes both files of a new vault into `folder` (which exists). Durable on return.
+  // kExists: a vault is there already. kInvalidArgument: empty passphrase, or log2_n
+  // outside 10..24.
+  static Result<std::unique_ptr<VaultKeys>> Create(FileSystem& fs, const std::string& folder,
+                                                   const SecretBytes& passphrase,
+                                                   uint32_t scrypt_log2_n, Clock& clock);
+  // Reads what needs no key. kNotFound: not a vault. kUnsupported: a newer format.
+  // kCorrupt: both copies damaged.
+  static Result<VaultInfo> Inspect(FileSystem& fs, const std::string& folder);
+  // Unlocks. kAccessDenied: no slot opens with this passphrase. kCorrupt: both copies of the vault
+  // file or of the keyring are damaged, or one is older than the other requires.
+  static Result<std::unique_ptr<VaultKeys>> Unlock(FileSystem& fs, const std::string& folder,
+                                                   const SecretBytes& passphrase);
+  virtual ~VaultKeys() = default;
+
+  virtual const VaultInfo& info() const = 0;
+
+  // Passphrase slots. Durable on return; on error the files are as before.
+  virtual Result<SlotInfo> AddSlot(const SecretBytes& passphrase, uint32_t scrypt_log2_n,
+                                   Clock& clock) = 0;
+  // Begins a new master key epoch, so that what is written from now on is out of reach of the
+  // removed passphrase: the remaining slots cannot be re-wrapped without their passphrases, so each
+  // slot carries an X25519 public key to which a new master key is wrapped. kNotFound: no such
+  // slot. kInvalidArgument: it is the last one. An older slot file is refused afterwards (the log
+  // records the key epoch in every commit).
+  virtual Status RemoveSlot(uint32_t slot_id) = 0;
+
+  // Keys for the layers above, derived from the master key by name.
+  virtual LogKeys log_keys() const = 0;    // metadata keys of every epoch
+  virtual Key index_key() const = 0;       // for the index's files
+  virtual uint32_t key_epoch() const = 0;  // of the newest master key
+  // Wraps small secrets that belong to the vault itself (the private half of a group key). The
+  // purpose and owner are bound. Opening works for wraps of any epoch.
+  virtual ByteVector WrapForVault(const Key& key, std::string_view purpose,
+                                  ByteSpan owner) const = 0;
+  virtual Result<Key> UnwrapForVault(ByteSpan wrap, std::string_view purpose,
+                                     ByteSpan owner) const = 0;
+
+  // Keyring. `page` is 0..kErasureSecrets-1; kNotFound where a secret was dropped.
+  virtual Result<Key> ErasureSecret(uint32_t page) const = 0;
+  virtual uint64_t keyring_version() const = 0;
+  // Writes a sealed copy of the keyring to `file` (0600, replaced atomically), and remembers when.
+  virtual Status ExportKeyring(const std::string& file, Clock& clock) = 0;
+};
+
+}  // namespace leadglass
