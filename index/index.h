@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Index: everything a vault needs to find its way in the log, in LevelDB under an encrypting,
+// authenticating Env. Derived from the log and never trusted beyond it: any doubt means kCorrupt,
+// and the owner throws it away and rebuilds by replaying the log.
+//
+// LevelDB has no write-ahead log here: the sealed log is its log. Applied batches live in memory
+// until a table is written, and before a table becomes durable `make_log_durable` is called, so the
+// index on disk is never ahead of the durable log. After a crash it is some commits behind: head()
+// tells from where to replay.
+//
+// Absence is an answer (nullopt, empty), never an error; kCorrupt is the only error of lookups.
+//
+// Threads: lookups from any thread at any time. Apply() calls must be serialised by the caller, in
+// commit order. `make_log_durable` is called from LevelDB's background thread and must not call
+// back into the index nor wait for a thread that is inside Apply().
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "crypto/aead.h"
+#include "crypto/base/file.h"
+#include "index/operations.h"
+
+namespace leadglass {
+
+class Index {
+ public:
+  struct Options {
+    size_t write_buffer_bytes = 32u << 20;
+    size_t block_cache_bytes = 32u << 20;
+    int max_open_tables = 200;
+    // Makes the log durable up to the newest applied commit. Null: nothing to do (tests).
+    std::function<Status()> make_log_durable;
+  };
+
+  // Opens, or creates where `folder` is missing or empty. kCorrupt: damaged, of another vault, of
+  // another schema, torn, or swapped: the caller calls Destroy() and opens again.
+  static Result<std::unique_ptr<Index>> Open(FileSystem& fs, const std::string& folder,
+                                             const Key& index_key, const Uuid& vault_id,
+                                             Options options);
+  // Removes the folder and all in it. The log is not touched.
+  static Status Destroy(FileSystem& fs, const std::string& folder);
+  virtual ~Index() = default;
+
+  // The newest commit applied and the log position after it; nullopt for an empty index.
+  virtual std::optional<std::pair<Head, Position>> head() const = 0;
+
+  // Applies one commit's operations and remembers (commit.head, commit.end), atomically. Not
+  // durable by itself. Applying a batch again over itself changes nothing.
+  virtual Status Apply(const Operations& operations, const CommitInfo& commit) = 0;
+  // Writes all that was applied into tables. Durable on return (log first, then index).
+  virtual Status Flush() = 0;
+
+  // Inodes.
+  virtual Result<std::optional<InodeRecord>> GetInode(InodeId inode) const = 0;
+  // One more than any inode number ever applied (at least kFirstFreeInode).
+  virtual InodeId next_inode() const = 0;
+  virtual Result<std::vector<InodeId>> Orphans() const = 0;
+  // Visits every inode in ascending order until the visitor returns false.
+  virtual Status VisitInodes(const std::function<bool(const InodeRecord&)>& visitor) const = 0;
+
+  // Names. Aliases resolve in GetName and are left out of VisitNames.
+  virtual Result<std::optional<NameRecord>> GetName(InodeId parent,
+                                                    std::string_view name) const = 0;
+  // Visits the names of a folder with cookie > `after`, ascending, until the visitor returns false.
+  virtual Status VisitNames(InodeId parent, uint64_t after,
+                            const std::function<bool(const NameRecord&)>& visitor) const = 0;
+  // Every name of a folder, aliases included, in cookie order.
+  virtual Result<std::vector<NameRecord>> AllNames(InodeId parent) const = 0;
+  // One more than any cookie ever applied (at least 16; smaller ones are for "." and "..").
+  virtual uint64_t next_cookie() const = 0;
+
+  // The extents that overlap [from, to), whole and in order.
+  virtual Result<std::vector<Extent>> Extents(InodeId inode, uint64_t from, uint64_t to) const = 0;
+
+  virtual Result<std::optional<ByteVector>> GetXattr(InodeId inode,
+                                                     std::string_view name) const = 0;
+  virtual Result<std::vector<std::string>> XattrNames(InodeId inode) const = 0;
+
+  // Keys.
+  virtual Result<std::optional<FileKeyRecord>> GetFileKey(InodeId inode,
+                                                          uint32_t generation) const = 0;
+  virtual Result<std::optional<StudyKeyRecord>> GetStudyKey(const Uuid& study_key_id,
+                                                            uint64_t group) const = 0;
+  virtual Result<std::optional<Uuid>> FindStudyKey(std::string_view study_identity) const = 0;
+  virtual Result<std::optional<GroupKeyRecord>> GetGroupKey(uint64_t group) const = 0;
+
+  // Sessions. Number 0 is never given.
+  virtual Result<std::optional<Uuid>> GetSession(uint32_t number) const = 0;
+  virtual uint32_t next_session() const = 0;
+
+  // Catalog.
+  virtual Result<std::optional<EntityRecord>> GetEntity(EntityKind kind,
+                                                        std::string_view identity) const = 0;
+  virtual Result<std::optional<EntityRecord>> GetEntityOfFolder(InodeId folder) const = 0;
+  virtual Result<std::optional<FilingRecord>> GetFiling(InodeId inode) const = 0;
+  // The filed images of a series folder that claim the same instance identity, by inode.
+  virtual Result<std::vector<InodeId>> Instances(InodeId series_folder,
+                                                 std::string_view instance_identity) const = 0;
+  // Visits filing records whose state is not kFiled, by inode, until the visitor returns false.
+  virtual Status VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const = 0;
+
+  struct Counts {
+    uint64_t inodes = 0;  // exact, kept under replay
+    uint64_t filed = 0;
+    uint64_t unfiled = 0;
+  };
+  virtual Counts counts() const = 0;
+};
+
+}  // namespace leadglass

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Operations: what a commit says. One commit carries one atomic batch of typed, logical operations
+// with absolute values, so that replaying a batch that was already applied changes nothing. The log
+// outlives every index schema, hence no operation speaks of index keys.
+//
+// Encoding (docs/format.md, "Commit payload"): a sequence of
+//   u16 type | u8 flags (bit 0: critical) | u32 body length | body, fixed-width little-endian
+//   fields
+// A reader that does not know a critical operation stops (kUnsupported); others it skips. A known
+// operation's body may grow at its end in a later minor version: readers ignore what follows.
+
+#include <variant>
+#include <vector>
+
+#include "index/records.h"
+
+namespace leadglass {
+
+struct PutInode {
+  InodeRecord record;
+};
+// The inode with its extents, extended attributes, file keys and filing record.
+struct EraseInode {
+  InodeId inode = kNoInode;
+};
+struct PutName {
+  NameRecord record;
+};
+struct EraseName {
+  InodeId parent = kNoInode;
+  std::string name;
+};
+// Replaces whatever the file had in the extent's range.
+struct PutExtent {
+  InodeId inode = kNoInode;
+  Extent extent;
+};
+// Drops everything of the file at and beyond `size`.
+struct CutExtents {
+  InodeId inode = kNoInode;
+  uint64_t size = 0;
+};
+struct PutXattr {
+  InodeId inode = kNoInode;
+  std::string name;
+  ByteVector value;
+};
+struct EraseXattr {
+  InodeId inode = kNoInode;
+  std::string name;
+};
+struct PutFileKey {
+  FileKeyRecord record;
+};
+struct PutStudyKey {
+  StudyKeyRecord record;
+};
+struct PutGroupKey {
+  GroupKeyRecord record;
+};
+// Gives a session id a short number for extents.
+struct PutSession {
+  uint32_t number = 0;
+  Uuid session{};
+};
+struct PutEntity {
+  EntityRecord record;
+};
+struct EraseEntity {
+  EntityKind kind = EntityKind::kPatient;
+  std::string identity;
+};
+struct PutFiling {
+  FilingRecord record;
+};
+struct EraseFiling {
+  InodeId inode = kNoInode;
+};
+
+using Operation = std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents,
+                               PutXattr, EraseXattr, PutFileKey, PutStudyKey, PutGroupKey,
+                               PutSession, PutEntity, EraseEntity, PutFiling, EraseFiling>;
+using Operations = std::vector<Operation>;
+
+ByteVector EncodeOperations(const Operations& operations);
+// kCorrupt: malformed (never a crash, whatever the bytes). kUnsupported: a critical operation of a
+// newer version; the message names its number.
+Result<Operations> DecodeOperations(ByteSpan payload);
+
+}  // namespace leadglass

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What the index remembers, as plain values: inodes, names, extents, extended attributes, keys, and
+// the DICOM catalog. The same values travel in commits (index/operations.h), so they are part of
+// the vault's format; how the index stores them is private to it.
+
+#include <cstdint>
+#include <string>
+
+#include "crypto/base/bytes.h"
+#include "crypto/log/sealed_log.h"
+
+namespace leadglass {
+
+using InodeId = uint64_t;
+
+// Fixed inodes of every vault. Numbers are never reused.
+inline constexpr InodeId kNoInode = 0;
+inline constexpr InodeId kRootInode = 1;
+inline constexpr InodeId kArchiveInode = 2;
+inline constexpr InodeId kPatientsInode = 3;
+inline constexpr InodeId kIncomingInode = 4;
+inline constexpr InodeId kFirstFreeInode = 16;
+
+enum InodeFlags : uint32_t {
+  kInodeViewFolder = 1u << 0,  // a folder of an organised view
+  kInodeIncomplete = 1u << 1,  // a write of it failed: kept, listed by status, in no view
+  kInodeIncoming = 1u << 2,    // came through /incoming: may live by its view name alone
+};
+
+struct InodeRecord {
+  InodeId inode = kNoInode;
+  uint32_t mode = 0;  // type and permission bits, as st_mode
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint32_t nlink = 0;  // 0: an orphan, kept while something has it open, swept at mount
+  uint32_t flags = 0;  // InodeFlags
+  uint64_t rdev = 0;
+  uint64_t size = 0;  // bytes; for a symlink the length of its target
+  int64_t atime = 0;  // nanoseconds since 1970 UTC, as the other times
+  int64_t mtime = 0;
+  int64_t ctime = 0;
+  int64_t btime = 0;
+  InodeId parent = kNoInode;    // folders only: what ".." is
+  uint32_t key_generation = 0;  // of the file key that new data is sealed with; 0: none yet
+  std::string symlink_target;   // symlinks only
+  bool operator==(const InodeRecord&) const = default;
+};
+
+enum NameFlags : uint32_t {
+  kNameAlias = 1u << 0,  // resolves but is not listed: an older spelling of a view folder
+  kNameView = 1u << 1,   // a name in an organised view: derived, holds nothing
+};
+
+struct NameRecord {
+  InodeId parent = kNoInode;
+  std::string name;  // 1 to 255 bytes
+  InodeId inode = kNoInode;
+  uint32_t mode_type = 0;  // S_IFMT bits, for listings
+  uint32_t flags = 0;      // NameFlags
+  uint64_t cookie = 0;     // listing position: unique in its folder, ascending in log order
+  bool operator==(const NameRecord&) const = default;
+};
+
+// A run of a file's bytes. The extents of a file cover [0, size) without gaps: a gap is damage,
+// never zeros.
+struct Extent {
+  uint64_t file_offset = 0;
+  uint64_t length = 0;
+  bool hole = false;  // reads as zeros, by a commit's word
+  // Data only: the record, and which of its bytes this run is. The run may be a part of it.
+  DataRecord record;
+  uint32_t session = 0;  // number of record.write_id.session in the session table
+  uint32_t key_generation = 0;
+  bool operator==(const Extent&) const = default;
+
+  uint64_t end() const { return file_offset + length; }
+};
+
+struct FileKeyRecord {
+  InodeId inode = kNoInode;
+  uint32_t generation = 0;
+  Uuid study_key_id{};
+  ByteVector wrap;
+  bool operator==(const FileKeyRecord&) const = default;
+};
+
+inline constexpr uint64_t kDefaultGroup = 1;
+
+struct GroupKeyRecord {
+  uint64_t group = kDefaultGroup;
+  uint32_t gid = 0;  // the Unix group it stands for
+  Digest public_key{};
+  ByteVector private_wrap;
+  bool operator==(const GroupKeyRecord&) const = default;
+};
+
+struct StudyKeyRecord {
+  Uuid study_key_id{};
+  std::string study_identity;  // StudyKey() of index/display_name.h; empty: the study-less key
+  uint64_t group = kDefaultGroup;
+  uint32_t erasure_page = 0;
+  uint64_t keyring_version = 0;
+  ByteVector wrap;
+  bool operator==(const StudyKeyRecord&) const = default;
+};
+
+enum class EntityKind : uint8_t { kPatient = 1, kStudy = 2, kSeries = 3 };
+
+// A patient, study or series and the view folder that shows it.
+struct EntityRecord {
+  EntityKind kind = EntityKind::kPatient;
+  std::string identity;       // from the header alone: see index/display_name.h
+  InodeId folder = kNoInode;  // its folder in /patients
+  std::string label;          // the folder's present plain name, before any suffix
+  std::string label_rank;     // study date and time it came from: the newest names the folder
+  bool operator==(const EntityRecord&) const = default;
+};
+
+enum class FilingState : uint8_t {
+  kFiled = 1,       // stands in the views
+  kUnparsed = 2,    // no DICOM header was read: stays where it was written, listed by status
+  kIncomplete = 3,  // a write failed
+  kUnfiled = 4,     // readable, but not for the views (a DICOMDIR); listed by status
+};
+
+// What filing decided about a file.
+struct FilingRecord {
+  InodeId inode = kNoInode;
+  FilingState state = FilingState::kUnparsed;
+  std::string reason;              // for people, without values from the header; not for kFiled
+  ByteVector facts;                // encoded DicomFacts; empty for kUnparsed
+  InodeId view_folder = kNoInode;  // kFiled: the series folder and the name in it
+  std::string view_name;
+  std::string instance_identity;  // kFiled: unique within its series, from the header
+  int64_t filed_at = 0;           // wall nanoseconds
+  bool operator==(const FilingRecord&) const = default;
+};
+
+}  // namespace leadglass
