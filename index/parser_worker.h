@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// HeaderParserPool: ParseHeader in processes that own nothing worth stealing.
+//
+// Start() forks a *zygote*, a copy of this process as it is then. So call it first thing: before
+// other threads run (fork copies one thread; locks the others held would stay locked) and before
+// any passphrase or key is in memory (the copy would hold it too). The zygote forks a worker when
+// one is wanted. A worker has one socket and nothing else: no files, no network, no new privileges,
+// no root (uid nobody when started by root), no core dump, 256 MiB of memory, 1 s of CPU a file,
+// and a seccomp filter under which everything but reading, answering and allocating memory is
+// death.
+//
+// A worker serves one writer's uid, at most `files_per_worker` files and `seconds_per_worker`
+// seconds; then a fresh one takes its place: a worker that a hostile file took over cannot misfile
+// another writer's patients, nor its own writer's for long. What it answers is decoded as hostile.
+// A file on which a worker dies or hangs is tried once more in a fresh one, so that no file is
+// blamed for what an earlier one did; after that it is UnparsedReason::kParserLimit.
+//
+// Thread-safe. Parse() blocks its caller; up to `max_workers` run at once, others wait.
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <variant>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
+#include "index/dicom_facts.h"
+#include "index/header_parser.h"
+
+namespace leadglass {
+
+using ParseOutcome = std::variant<DicomFacts, Unparsed>;
+
+class HeaderParserPool {
+ public:
+  struct Options {
+    int max_workers = 2;        // parsing at once
+    int max_idle_workers = 4;   // kept warm, at most one per uid; the longest idle goes first
+    int files_per_worker = 64;  // then it is replaced
+    std::chrono::seconds seconds_per_worker{60};
+    // Wall clock for one request; a backstop above the 1 s of CPU, which a busy machine stretches.
+    std::chrono::milliseconds patience{5000};
+    uint64_t memory_bytes = 256ull << 20;  // not enforced under sanitizers, which map terabytes
+  };
+
+  // Fills `into` from the file's byte `offset` on; returns how many bytes it got (short only at the
+  // file's end).
+  using ReadAt = std::function<Result<size_t>(uint64_t offset, MutableByteSpan into)>;
+
+  // See above for when to call it. kInternal when the zygote cannot be forked or does not answer;
+  // kUnsupported when the kernel refuses the seccomp filter: there is no unprotected mode.
+  static Result<std::unique_ptr<HeaderParserPool>> Start(const Options& options);
+  static Result<std::unique_ptr<HeaderParserPool>> Start() { return Start(Options()); }
+
+  virtual ~HeaderParserPool() = default;
+
+  // Parses the header of the file of `file_size` bytes that `read` reads, written by `uid`. Asks
+  // `read` for the first kFirstHeaderBytes, and rarely for more. Errors: those of `read`,
+  // unchanged; kUnavailable when no worker can be had (the zygote is gone: remount). Nothing the
+  // file holds is an error: that is an Unparsed.
+  virtual Result<ParseOutcome> Parse(const ReadAt& read, uint64_t file_size, uint32_t uid) = 0;
+
+  // The same over bytes in memory: `prefix` is the file's first bytes. A header that goes on past
+  // `prefix` is kTruncated, unless it is the whole file.
+  Result<ParseOutcome> Parse(ByteSpan prefix, uint64_t file_size, uint32_t uid);
+
+  // For status and tests.
+  struct Counters {
+    uint64_t parsed = 0;           // requests answered by a worker
+    uint64_t workers_started = 0;  // processes forked
+    uint64_t workers_lost = 0;     // died, hung or answered nonsense
+  };
+  virtual Counters counters() const = 0;
+};
+
+}  // namespace leadglass
