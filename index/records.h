@@ -37,8 +37,9 @@ struct InodeRecord {
   uint32_t nlink = 0;  // 0: an orphan, kept while something has it open, swept at mount
   uint32_t flags = 0;  // InodeFlags
   uint64_t rdev = 0;
-  uint64_t size = 0;  // bytes; for a symlink the length of its target
-  int64_t atime = 0;  // nanoseconds since 1970 UTC, as the other times
+  uint64_t size = 0;       // bytes; for a symlink the length of its target
+  uint64_t allocated = 0;  // how many of the bytes [0, size) lie in data extents, not in holes
+  int64_t atime = 0;       // nanoseconds since 1970 UTC, as the other times
   int64_t mtime = 0;
   int64_t ctime = 0;
   int64_t btime = 0;
