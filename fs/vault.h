@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// Vault: the whole of leadglass below FUSE as one object. A POSIX tree over the sealed log and the
+// index, the organised views of the DICOM images in it, and the decisions of what may be done
+// where. Start here. No FUSE header is included, so all of it is tested without a mount.
+//
+// The tree: "/" holds "archive" (an ordinary POSIX tree), "patients" (the organised view: bytes and
+// names are read-only) and "incoming" (an ordinary tree whose files, once filed, leave it 60 s
+// after their last close).
+//
+// Nodes and inodes. A NodeId is what the kernel holds: an inode number, with kViewBit set where a
+// file was reached through a view. Both nodes of an image share inode, bytes and st_ino; what may
+// be done differs. Folders have one node each.
+//
+// Permission bits are the kernel's business (default_permissions, POSIX ACLs); what this object
+// decides stands in Authorise(): what a view allows, read-only vaults, fixed folders.
+//
+// Durability. Fsync() and FsyncFolder() return when what was done before is on stable storage.
+// Without them everything is durable within about one second. durable_close makes Flush() wait.
+//
+// Errors are POSIX outcomes (Errc::kPosix) or faults; ToErrno() gives what the kernel is told.
+//
+// Threads: every method may be called from any thread at any time between Open() and Close().
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "crypto/base/clock.h"
+#include "crypto/vault_keys.h"
+#include "index/records.h"
+
+namespace leadglass {
+
+class HeaderParser;  // index/parser_worker.h
+class InodeState;    // fs/inode_state.h
+
+using NodeId = uint64_t;
+inline constexpr NodeId kViewBit = uint64_t{1} << 63;
+constexpr InodeId InodeOf(NodeId node) { return node & ~kViewBit; }
+constexpr bool IsViewNode(NodeId node) { return (node & kViewBit) != 0; }
+
+// Who asks. The umask is applied here, unless a default ACL of the folder takes its place.
+struct Caller {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+  mode_t umask = 0;
+};
+
+// What stat(2) tells.
+struct Attributes {
+  NodeId node = 0;
+  InodeId inode = kNoInode;
+  uint32_t mode = 0;
+  uint32_t nlink = 0;
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  uint64_t rdev = 0;
+  uint64_t size = 0;
+  uint64_t blocks = 0;  // 512-byte units of data
+  int64_t atime = 0;    // nanoseconds
+  int64_t mtime = 0;
+  int64_t ctime = 0;
+};
+
+// What SETATTR asks for; only what is set changes. Times are nanoseconds.
+struct AttributeChange {
+  std::optional<uint32_t> mode;
+  std::optional<uint32_t> uid;
+  std::optional<uint32_t> gid;
+  std::optional<uint64_t> size;
+  std::optional<int64_t> atime;
+  std::optional<int64_t> mtime;
+  std::optional<int64_t> ctime;
+};
+
+// One open of a file. Owned by the vault; given back by Release().
+struct OpenFile {
+  NodeId node = 0;
+  int flags = 0;  // as open(2)
+  std::shared_ptr<InodeState> state;
+  std::atomic<bool> wrote{false};
+};
+
+struct Entry {
+  Attributes attributes;
+  OpenFile* file = nullptr;  // Create() only
+};
+
+struct SpaceReport {
+  uint64_t total_bytes = 0;
+  uint64_t available_bytes = 0;  // what writers can still use: the reserve is left out
+  uint64_t inodes = 0;
+};
+
+struct UnfiledFile {
+  std::string path;  // from the root of the mount, "/archive/..."; for the administrator's eyes
+  FilingState state = FilingState::kUnparsed;
+  std::string reason;
+};
+
+struct VaultStatus {
+  Head head;
+  Head durable_head;
+  uint64_t files = 0;
+  uint64_t filed = 0;
+  uint64_t unfiled = 0;
+  uint64_t log_bytes = 0;
+  uint64_t available_bytes = 0;
+  bool read_only = false;
+  bool poisoned = false;  // a write or sync of the log failed: read-only until remount
+};
+
+class Vault {
+ public:
+  struct Options {
+    bool read_only = false;
+    bool durable_close = false;
+    uint64_t segment_size = 64u << 20;
+    int64_t incoming_stay_nanos = 60'000'000'000;
+    int64_t commit_interval_nanos = 400'000'000;  // how long un-synced work may wait
+    std::optional<Head> not_older_than;           // see SealedLog::Options
+    bool accept_rollback = false;
+    // Owner of the fixed folders of a new vault; Format() only.
+    uint32_t owner_uid = 0;
+    uint32_t owner_gid = 0;
+    // Called while an index is rebuilt: commits done.
+    std::function<void(uint64_t)> progress;
+  };
+
+  // Writes the first commit of a new vault: the fixed folders, the default group's key, the
+  // study-less key. `folder` holds the vault file already (VaultKeys::Create). Durable on return.
+  static Status Format(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+                       const Options& options, Clock& clock);
+
+  // Opens the vault in `folder`: recovers the log, brings the index up to it, or rebuilds the index
+  // where it is missing, damaged, or not of this log. Locks the vault against a second opener.
+  //   kUnavailable: open already. kAccessDenied: older than options.not_older_than.
+  //   kCorrupt: the log is damaged below its durable position; the message names the place.
+  // `parser` may be null: then nothing is parsed and no view fills. `keys`, `parser` and `clock`
+  // must outlive the vault.
+  static Result<std::unique_ptr<Vault>> Open(FileSystem& fs, const std::string& folder,
+                                             const VaultKeys& keys, HeaderParser* parser,
+                                             const Options& options, Clock& clock);
+  // Throws the index away and builds it again from the log alone. The vault must not be open.
+  static Status Reindex(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+                        const std::function<void(uint64_t)>& progress, Clock& clock);
+
+  virtual ~Vault() = default;
+
+  // Names. A name is 1 to 255 bytes (ENAMETOOLONG), without '/' and NUL; "." and ".." resolve in
+  // Lookup. Every change is one atomic commit: after a crash it happened or it did not.
+  virtual Result<Attributes> Lookup(NodeId parent, std::string_view name) = 0;
+  virtual Result<Attributes> MakeNode(const Caller& caller, NodeId parent, std::string_view name,
+                                      mode_t mode, uint64_t rdev) = 0;
+  virtual Result<Attributes> MakeFolder(const Caller& caller, NodeId parent, std::string_view name,
+                                        mode_t mode) = 0;
+  virtual Result<Attributes> MakeSymlink(const Caller& caller, NodeId parent, std::string_view name,
+                                         std::string_view target) = 0;
+  virtual Result<std::string> ReadSymlink(NodeId node) = 0;
+  virtual Result<Attributes> Link(NodeId node, NodeId new_parent, std::string_view new_name) = 0;
+  virtual Status Unlink(NodeId parent, std::string_view name) = 0;
+  virtual Status RemoveFolder(NodeId parent, std::string_view name) = 0;
+  // `flags` as renameat2(2): 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
+  virtual Status Rename(NodeId parent, std::string_view name, NodeId new_parent,
+                        std::string_view new_name, unsigned flags) = 0;
+
+  // Listing. Visits entries after `cookie` (0: from the start; "." and ".." come first) until the
+  // visitor returns false. Cookies stay valid while names come and go.
+  struct ListedEntry {
+    std::string_view name;
+    uint64_t cookie = 0;
+    Attributes attributes;  // whole when asked for, else node, inode and the type bits of mode
+  };
+  virtual Status List(NodeId folder, uint64_t cookie, bool with_attributes,
+                      const std::function<bool(const ListedEntry&)>& visitor) = 0;
+  virtual Status FsyncFolder(NodeId folder) = 0;
+
+  // Attributes.
+  virtual Result<Attributes> GetAttributes(NodeId node) = 0;
+  // A change of size clears the set-user-id and set-group-id bits where `kill_suidgid`; a change of
+  // owner always does (non-folders).
+  virtual Result<Attributes> SetAttributes(NodeId node, const AttributeChange& change,
+                                           bool kill_suidgid) = 0;
+
+  // Open files. The pointer is valid until Release().
+  virtual Result<OpenFile*> Open(NodeId node, int flags) = 0;
+  virtual Result<Entry> Create(const Caller& caller, NodeId parent, std::string_view name,
+                               mode_t mode, int flags) = 0;
+  // Gives up to out.size() bytes: fewer only at the end of the file. A damaged block is kCorrupt
+  // (EIO), never zeros and never a short read.
+  virtual Result<size_t> Read(OpenFile& file, uint64_t offset, MutableByteSpan out) = 0;
+  virtual Status Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kill_suidgid) = 0;
+  // At every close(2): parses and files what changed, commits it.
+  virtual Status Flush(OpenFile& file) = 0;
+  virtual Status Fsync(OpenFile& file) = 0;
+  virtual void Release(OpenFile* file) = 0;
+  // `mode` as fallocate(2): 0, KEEP_SIZE, PUNCH_HOLE|KEEP_SIZE, ZERO_RANGE[|KEEP_SIZE].
+  virtual Status Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t length) = 0;
+  // `whence` is SEEK_DATA or SEEK_HOLE.
+  virtual Result<uint64_t> Seek(OpenFile& file, uint64_t offset, int whence) = 0;
+
+  // Extended attributes. `flags` as setxattr(2). Images also show user.dicom.<Keyword>, which can
+  // be set to the value they have, and not changed.
+  virtual Result<ByteVector> GetXattr(NodeId node, std::string_view name) = 0;
+  virtual Status SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) = 0;
+  virtual Result<std::vector<std::string>> ListXattrs(NodeId node) = 0;
+  virtual Status RemoveXattr(NodeId node, std::string_view name) = 0;
+
+  // The kernel dropped its last reference to the node.
+  virtual void Forget(NodeId node) = 0;
+
+  virtual Result<SpaceReport> Space() = 0;
+  virtual Result<VaultStatus> GetStatus() = 0;
+  // Files that stand in no view, with paths: walks the tree.
+  virtual Result<std::vector<UnfiledFile>> Unfiled() = 0;
+
+  // Called from a thread of the vault's own, without locks, when what the kernel caches of a node
+  // (attributes and pages) has become stale.
+  virtual void SetInvalidator(std::function<void(NodeId)> invalidator) = 0;
+
+  struct CheckReport {
+    uint64_t files_checked = 0;
+    uint64_t bytes_checked = 0;
+    std::vector<std::string> damage;  // ids only, one line each: what, where, whether healed
+    bool data_lost = false;           // something is damaged that no second copy heals
+  };
+  // Reads and authenticates everything: log, index against log, every byte of every file.
+  virtual Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>& progress) = 0;
+
+  // Commits and syncs all that is pending.
+  virtual Status SyncAll() = 0;
+  // SyncAll, flushes the index, closes the log. Files still open are given up.
+  virtual Status Close() = 0;
+};
+
+}  // namespace leadglass
