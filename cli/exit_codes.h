@@ -11,13 +11,13 @@ namespace leadglass {
 
 enum class ExitCode : int {
   kOk = 0,
-  kInternal = 1,           // a fault of the program itself; please report it
-  kUsage = 2,              // the command line is wrong; nothing was touched
-  kAccessDenied = 3,       // wrong passphrase, or not permitted
-  kNotFound = 4,           // no such file, or the folder is not a vault
-  kBusy = 5,               // mounted already, locked by another process, or read-only
-  kDamaged = 6,            // bytes of the vault are not what was written
-  kRollbackRefused = 7,    // the vault is older than a head that was seen; --accept-rollback goes on
+  kInternal = 1,         // a fault of the program itself; please report it
+  kUsage = 2,            // the command line is wrong; nothing was touched
+  kAccessDenied = 3,     // wrong passphrase, or not permitted
+  kNotFound = 4,         // no such file, or the folder is not a vault
+  kBusy = 5,             // mounted already, locked by another process, or read-only
+  kDamaged = 6,          // bytes of the vault are not what was written
+  kRollbackRefused = 7,  // the vault is older than a head that was seen; --accept-rollback goes on
   kUnsupportedFormat = 8,  // written by a newer version, or needs a feature this build lacks
   kNoSpace = 9,            // the disk is full
   kSystem = 10,            // an operating system call failed; the message has its errno
