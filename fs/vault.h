@@ -69,6 +69,9 @@ struct Attributes {
   int64_t atime = 0;    // nanoseconds
   int64_t mtime = 0;
   int64_t ctime = 0;
+  // Names here come and go without the kernel's doing (views, /incoming): the layer above must not
+  // let the kernel keep the name, or the absence of names below a folder, without asking again.
+  bool volatile_names = false;
 };
 
 // What SETATTR asks for; only what is set changes. Times are nanoseconds.
@@ -88,6 +91,8 @@ struct OpenFile {
   int flags = 0;  // as open(2)
   std::shared_ptr<InodeState> state;
   std::atomic<bool> wrote{false};
+  // The disk is nearly full: the kernel must not promise room for bytes that it only holds dirty.
+  bool direct_io = false;
 };
 
 struct Entry {
@@ -224,8 +229,9 @@ class Vault {
   virtual Result<std::vector<UnfiledFile>> Unfiled() = 0;
 
   // Called from a thread of the vault's own, without locks, when what the kernel caches of a node
-  // (attributes and pages) has become stale.
-  virtual void SetInvalidator(std::function<void(NodeId)> invalidator) = 0;
+  // has become stale: its attributes, and its pages where `contents`.
+  using Invalidator = std::function<void(NodeId, bool contents)>;
+  virtual void SetInvalidator(Invalidator invalidator) = 0;
 
   struct CheckReport {
     uint64_t files_checked = 0;
