@@ -4,7 +4,8 @@
 // Secret<N>: N key bytes in memory that is locked (never swapped), left out of core dumps, and
 // wiped when the object dies. Move-only, no stream or fmt output, equality in constant time.
 // The bytes come out under one greppable name, ExposeForOpenSsl().
-// Thread-compatible; the cells come from a pool that is thread-safe.
+// Thread-compatible; the cells come from a pool that is thread-safe. A forked child inherits the
+// bytes but not the lock on their pages: daemonise before the first key is read.
 
 #include <array>
 #include <cstddef>
