@@ -39,8 +39,8 @@
 
 namespace leadglass {
 
-class HeaderParser;  // index/parser_worker.h
-class InodeState;    // fs/inode_state.h
+class HeaderParserPool;  // index/parser_worker.h
+class InodeState;        // fs/inode_state.h
 
 using NodeId = uint64_t;
 inline constexpr NodeId kViewBit = uint64_t{1} << 63;
@@ -153,7 +153,7 @@ class Vault {
   // `parser` may be null: then nothing is parsed and no view fills. `keys`, `parser` and `clock`
   // must outlive the vault.
   static Result<std::unique_ptr<Vault>> Open(FileSystem& fs, const std::string& folder,
-                                             const VaultKeys& keys, HeaderParser* parser,
+                                             const VaultKeys& keys, HeaderParserPool* parser,
                                              const Options& options, Clock& clock);
   // Throws the index away and builds it again from the log alone. The vault must not be open.
   static Status Reindex(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
