@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "crypto/base/bytes.h"
 #include "crypto/log/sealed_log.h"
@@ -99,7 +100,7 @@ struct GroupKeyRecord {
 
 struct StudyKeyRecord {
   Uuid study_key_id{};
-  std::string study_identity;  // StudyKey() of index/display_name.h; empty: the study-less key
+  std::string study_identity;  // SHA-256 of StudyKey(); empty: the study-less key
   uint64_t group = kDefaultGroup;
   uint32_t erasure_page = 0;
   uint64_t keyring_version = 0;
@@ -112,10 +113,12 @@ enum class EntityKind : uint8_t { kPatient = 1, kStudy = 2, kSeries = 3 };
 // A patient, study or series and the view folder that shows it.
 struct EntityRecord {
   EntityKind kind = EntityKind::kPatient;
-  std::string identity;       // from the header alone: see index/display_name.h
+  std::string identity;       // SHA-256 of its key in index/dicom_keys.h
   InodeId folder = kNoInode;  // its folder in /patients
   std::string label;          // the folder's present plain name, before any suffix
   std::string label_rank;     // study date and time it came from: the newest names the folder
+  // The names it has in its parent folder: the listed one first, then older spellings (aliases).
+  std::vector<std::string> names;
   bool operator==(const EntityRecord&) const = default;
 };
 
@@ -134,7 +137,7 @@ struct FilingRecord {
   ByteVector facts;                // encoded DicomFacts; empty for kUnparsed
   InodeId view_folder = kNoInode;  // kFiled: the series folder and the name in it
   std::string view_name;
-  std::string instance_identity;  // kFiled: unique within its series, from the header
+  std::string instance_identity;  // kFiled: SHA-256 of InstanceKey()
   int64_t filed_at = 0;           // wall nanoseconds
   bool operator==(const FilingRecord&) const = default;
 };
