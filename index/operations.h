@@ -84,9 +84,31 @@ using Operation = std::variant<PutInode, EraseInode, PutName, EraseName, PutExte
                                PutSession, PutEntity, EraseEntity, PutFiling, EraseFiling>;
 using Operations = std::vector<Operation>;
 
+// How long the variable parts of an operation may be, in bytes. Longer ones are neither written nor
+// read, so that a decoder's memory is bounded by its input.
+struct OperationLimits {
+  static constexpr size_t kName = 255;  // of a name, at least 1; of a view name, which may be empty
+  static constexpr size_t kSymlinkTarget = 4095;
+  static constexpr size_t kXattrName = 255;  // at least 1
+  static constexpr size_t kXattrValue = 64u << 10;
+  static constexpr size_t kWrap = 1024;
+  static constexpr size_t kIdentity = 128u << 10;  // of a patient, study, series or instance
+  static constexpr size_t kLabel = 4095;
+  static constexpr size_t kLabelRank = 16u << 10;
+  static constexpr size_t kReason = 4095;
+  static constexpr size_t kFacts = 256u << 10;
+};
+
+// An extent's record.write_id.session is not encoded: its short number stands for it (PutSession),
+// and Index::Extents() fills it in again. Nor is the record of a hole.
+// Aborts where CheckOperations() would have failed: that is wrong use.
 ByteVector EncodeOperations(const Operations& operations);
-// kCorrupt: malformed (never a crash, whatever the bytes). kUnsupported: a critical operation of a
-// newer version; the message names its number.
+// kInvalidArgument: an operation breaks a limit or says something that no reader would accept (a
+// name of no bytes, an extent beyond its record); the message gives its place in the batch.
+Status CheckOperations(const Operations& operations);
+// kCorrupt: malformed, or beyond a limit (never a crash, whatever the bytes). kUnsupported: a
+// critical operation of a newer version; the message names its number. An empty payload is an empty
+// batch.
 Result<Operations> DecodeOperations(ByteSpan payload);
 
 }  // namespace leadglass
