@@ -92,9 +92,10 @@ struct OperationLimits {
   static constexpr size_t kXattrName = 255;  // at least 1
   static constexpr size_t kXattrValue = 64u << 10;
   static constexpr size_t kWrap = 1024;
-  static constexpr size_t kIdentity = 128u << 10;  // of a patient, study, series or instance
+  static constexpr size_t kIdentity = 1024;  // of a patient, study, series or instance
   static constexpr size_t kLabel = 4095;
   static constexpr size_t kLabelRank = 16u << 10;
+  static constexpr size_t kEntityNames = 1024;  // how many names an entity has had, each a kName
   static constexpr size_t kReason = 4095;
   static constexpr size_t kFacts = 256u << 10;
 };

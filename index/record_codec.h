@@ -110,6 +110,20 @@ void InodeField(A& a, typename A::template Ref<InodeId> inode) {
   a.Require(inode != kNoInode);
 }
 
+// A u32 count and that many names.
+inline void NamesField(FieldWriter& a, const std::vector<std::string>& names) {
+  a.Require(names.size() <= OperationLimits::kEntityNames);
+  a.Number(static_cast<uint32_t>(names.size()));
+  for (const std::string& name : names) a.Sized(name, 1, OperationLimits::kName);
+}
+inline void NamesField(FieldReader& a, std::vector<std::string>& names) {
+  uint32_t count = 0;
+  a.Number(count);
+  a.Require(count <= OperationLimits::kEntityNames);
+  for (uint32_t i = 0; i < count && !a.failed(); ++i)
+    a.Sized(names.emplace_back(), 1, OperationLimits::kName);
+}
+
 template <typename A>
 void Fields(A& a, typename A::template Ref<InodeRecord> r) {
   InodeField(a, r.inode);
@@ -204,6 +218,7 @@ void Fields(A& a, typename A::template Ref<EntityRecord> r) {
   InodeField(a, r.folder);
   a.Sized(r.label, 0, OperationLimits::kLabel);
   a.Sized(r.label_rank, 0, OperationLimits::kLabelRank);
+  NamesField(a, r.names);
 }
 
 template <typename A>

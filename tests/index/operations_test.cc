@@ -143,6 +143,10 @@ TEST(Operations, BeyondALimitAreNotWritten) {
   state.state = static_cast<FilingState>(5);
   EntityRecord kind = SampleEntity(EntityKind::kStudy, "i", 9);
   kind.kind = static_cast<EntityKind>(0);
+  EntityRecord names = SampleEntity(EntityKind::kStudy, "i", 9);
+  names.names.assign(OperationLimits::kEntityNames + 1, "n");
+  EntityRecord unnamed = SampleEntity(EntityKind::kStudy, "i", 9);
+  unnamed.names = {""};
   const Operations bad = {
       PutInode{InodeRecord{}},
       PutInode{link},
@@ -163,6 +167,8 @@ TEST(Operations, BeyondALimitAreNotWritten) {
       PutSession{0, SampleUuid(1)},
       PutEntity{SampleEntity(EntityKind::kStudy, text(OperationLimits::kIdentity + 1), 9)},
       PutEntity{kind},
+      PutEntity{names},
+      PutEntity{unnamed},
       PutFiling{reason},
       PutFiling{facts},
       PutFiling{state},

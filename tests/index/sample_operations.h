@@ -87,6 +87,7 @@ inline EntityRecord SampleEntity(EntityKind kind, std::string identity, InodeId 
   r.folder = folder;
   r.label = "Doe Jane [1]";
   r.label_rank = "20251125 120000";
+  r.names = {"Doe Jane [1]", "Doe J [1]"};
   return r;
 }
 
