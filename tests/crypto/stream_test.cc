@@ -60,7 +60,7 @@ TEST(Stream, OpensEveryRangeOfChunks) {
       ASSERT_THAT(OpenStream(sealed.key, sealed.prefix, kChunk, sealed.plain.size(), first,
                              AsBytes("owner"), range, out),
                   IsOk());
-      EXPECT_TRUE(std::equal(out.begin(), out.end(), sealed.plain.begin() + from));
+      EXPECT_EQ(AsText(out), AsText(ByteSpan(sealed.plain).subspan(from, out.size())));
     }
   }
 }
