@@ -110,6 +110,12 @@ TEST(DeriveKey, SeparatesPurposesContextsAndKeys) {
   EXPECT_FALSE(base == DeriveKey(from, "purposec", AsBytes("ontext")));
 }
 
+TEST(DeriveKey, IsHkdfWithTheInfoOfTheFormat) {
+  // Made with another HMAC: info is "leadglass 1", a length byte, the purpose, the context.
+  EXPECT_EQ(ToHex(DeriveKey(KeyOf(1), "purpose", AsBytes("context")).ExposeForOpenSsl()),
+            "6a7e31682549f4b214221c12b41fce061c3b3c39aabe4b9e0f0cc407cce86a0f");
+}
+
 TEST(Sha256, GivesTheDigestOfFips180) {
   EXPECT_EQ(ToHex(Sha256(AsBytes("abc"))),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
