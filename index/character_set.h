@@ -25,18 +25,18 @@ class CharacterSet {
   // the standard; valid UTF-8 is taken as such, anything else as ISO 8859-1, as viewers do.
   explicit CharacterSet(std::string_view specific_character_set);
 
-  // A whole value, backslashes and all. Escape sequences of ISO 2022 are obeyed where the character
-  // set declares ISO 2022, and reset at line ends, \, and for names (`person_name`) at ^ and =.
+  // A whole value, backslashes and all. Escape sequences of ISO 2022 are obeyed (in UTF-8, GBK and
+  // GB18030 there are none), and reset at line ends, \, and for names (`person_name`) at ^ and =.
   std::string Decode(ByteSpan value, bool person_name = false) const;
 
   // True when `specific_character_set` named only sets that are known here.
   bool known() const { return known_; }
 
  private:
-  struct Term;  // one defined term
-  std::vector<const Term*> terms_;
+  std::vector<int> terms_;   // rows of the table in character_set.cc, never empty
+  bool declared_ = false;    // a set was named at all
+  bool extensions_ = false;  // ISO 2022 escapes may occur
   bool known_ = true;
-  friend class CharacterDecoder;
 };
 
 // Opens every converter once, so that a later Decode needs no file (the parser may open none).

@@ -63,8 +63,14 @@ const char* UnparsedName(UnparsedReason reason);
 
 using HeaderResult = std::variant<DicomFacts, NeedMore, Unparsed>;
 
+// Who reads the values. GDCM as Debian builds it aborts the process on some broken files (it has
+// its assertions on); the worker pool then asks again without it.
+enum class Readers : uint8_t { kGdcmAndScan = 0, kScanOnly = 1 };
+
 // `prefix` is the file's first bytes (all of it, or at least as much as an earlier NeedMore asked
-// for); `file_size` its whole size. Throws nothing, prints nothing. Any thread.
-HeaderResult ParseHeader(ByteSpan prefix, uint64_t file_size);
+// for); `file_size` its whole size. Throws nothing, prints nothing. One thread at a
+// time with GDCM, any number without.
+HeaderResult ParseHeader(ByteSpan prefix, uint64_t file_size,
+                         Readers readers = Readers::kGdcmAndScan);
 
 }  // namespace leadglass

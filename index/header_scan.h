@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// ScanHeader: the part of reading a header that needs no GDCM. Shared by the parser in the worker
+// and by the mount process' own check, so that both see the same top level. Limits are those of
+// header_parser.h. Pure, no exceptions but bad_alloc, any thread.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "crypto/base/bytes.h"
+#include "index/element_scan.h"
+#include "index/header_parser.h"
+
+namespace leadglass {
+
+struct ScannedHeader {
+  ScannedHeader() = default;
+  ScannedHeader(ScannedHeader&&) = default;  // the spans follow their bytes; a copy's would not
+  ScannedHeader& operator=(ScannedHeader&&) = default;
+
+  DicomLayout layout;
+  ScanResult scan;  // over kWantedTags; its spans point into the prefix, or into `inflated`
+  ByteSpan data_set;
+  ByteVector inflated;     // the data set, where the file is deflated
+  bool directory = false;  // a DICOMDIR: nothing else was looked at
+
+  // The bytes of a wanted element; empty when missing.
+  ByteSpan Value(uint32_t tag) const;
+};
+
+std::variant<ScannedHeader, NeedMore, Unparsed> ScanHeader(ByteSpan prefix, uint64_t file_size);
+
+// A value as UTF-8, in the character set of this header, without padding.
+std::string DecodeText(const ScannedHeader& header, ByteSpan value, bool person_name = false);
+// `text` without the spaces and NULs at both ends that DICOM calls padding.
+std::string_view TrimPadding(std::string_view text);
+
+}  // namespace leadglass

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The elements that leadglass reads of a header: a fixed set, sorted by tag. Each becomes
+// user.dicom.<keyword>; some are fields of DicomFacts as well.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "index/dicom_facts.h"
+
+namespace leadglass {
+
+enum class ElementKind : uint8_t {
+  kCode,      // CS, UI, DA, TM, IS, DS, AS: no character set applies
+  kText,      // LO, SH: decoded
+  kName,      // PN: decoded
+  kIdentity,  // decoded text or UID that decides where a file belongs: never cut
+  kNumber,    // US
+};
+
+struct WantedElement {
+  uint32_t tag;
+  std::string_view keyword;
+  ElementKind kind;
+  std::string DicomFacts::*field = nullptr;
+};
+
+inline constexpr std::array kWantedElements = {
+    WantedElement{0x00080005, "SpecificCharacterSet", ElementKind::kCode,
+                  &DicomFacts::specific_character_set},
+    WantedElement{0x00080008, "ImageType", ElementKind::kCode},
+    WantedElement{0x00080016, "SOPClassUID", ElementKind::kCode, &DicomFacts::sop_class_uid},
+    WantedElement{0x00080018, "SOPInstanceUID", ElementKind::kIdentity,
+                  &DicomFacts::sop_instance_uid},
+    WantedElement{0x00080020, "StudyDate", ElementKind::kCode, &DicomFacts::study_date},
+    WantedElement{0x00080021, "SeriesDate", ElementKind::kCode},
+    WantedElement{0x00080022, "AcquisitionDate", ElementKind::kCode},
+    WantedElement{0x00080023, "ContentDate", ElementKind::kCode},
+    WantedElement{0x00080030, "StudyTime", ElementKind::kCode, &DicomFacts::study_time},
+    WantedElement{0x00080031, "SeriesTime", ElementKind::kCode},
+    WantedElement{0x00080032, "AcquisitionTime", ElementKind::kCode},
+    WantedElement{0x00080050, "AccessionNumber", ElementKind::kText, &DicomFacts::accession_number},
+    WantedElement{0x00080060, "Modality", ElementKind::kCode, &DicomFacts::modality},
+    WantedElement{0x00080070, "Manufacturer", ElementKind::kText},
+    WantedElement{0x00080080, "InstitutionName", ElementKind::kText},
+    WantedElement{0x00080090, "ReferringPhysicianName", ElementKind::kName},
+    WantedElement{0x00081010, "StationName", ElementKind::kText},
+    WantedElement{0x00081030, "StudyDescription", ElementKind::kText,
+                  &DicomFacts::study_description},
+    WantedElement{0x0008103E, "SeriesDescription", ElementKind::kText,
+                  &DicomFacts::series_description},
+    WantedElement{0x00081090, "ManufacturerModelName", ElementKind::kText},
+    WantedElement{0x00100010, "PatientName", ElementKind::kName, &DicomFacts::patient_name},
+    WantedElement{0x00100020, "PatientID", ElementKind::kIdentity, &DicomFacts::patient_id},
+    WantedElement{0x00100021, "IssuerOfPatientID", ElementKind::kIdentity,
+                  &DicomFacts::issuer_of_patient_id},
+    WantedElement{0x00100030, "PatientBirthDate", ElementKind::kCode,
+                  &DicomFacts::patient_birth_date},
+    WantedElement{0x00100040, "PatientSex", ElementKind::kCode, &DicomFacts::patient_sex},
+    WantedElement{0x00101010, "PatientAge", ElementKind::kCode},
+    WantedElement{0x00101030, "PatientWeight", ElementKind::kCode},
+    WantedElement{0x00180015, "BodyPartExamined", ElementKind::kCode,
+                  &DicomFacts::body_part_examined},
+    WantedElement{0x00180050, "SliceThickness", ElementKind::kCode},
+    WantedElement{0x00181030, "ProtocolName", ElementKind::kText},
+    WantedElement{0x00185100, "PatientPosition", ElementKind::kCode},
+    WantedElement{0x0020000D, "StudyInstanceUID", ElementKind::kIdentity,
+                  &DicomFacts::study_instance_uid},
+    WantedElement{0x0020000E, "SeriesInstanceUID", ElementKind::kIdentity,
+                  &DicomFacts::series_instance_uid},
+    WantedElement{0x00200010, "StudyID", ElementKind::kText, &DicomFacts::study_id},
+    WantedElement{0x00200011, "SeriesNumber", ElementKind::kCode, &DicomFacts::series_number},
+    WantedElement{0x00200012, "AcquisitionNumber", ElementKind::kCode},
+    WantedElement{0x00200013, "InstanceNumber", ElementKind::kCode, &DicomFacts::instance_number},
+    WantedElement{0x00200060, "Laterality", ElementKind::kCode},
+    WantedElement{0x00280002, "SamplesPerPixel", ElementKind::kNumber},
+    WantedElement{0x00280004, "PhotometricInterpretation", ElementKind::kCode},
+    WantedElement{0x00280008, "NumberOfFrames", ElementKind::kCode, &DicomFacts::number_of_frames},
+    WantedElement{0x00280010, "Rows", ElementKind::kNumber},
+    WantedElement{0x00280011, "Columns", ElementKind::kNumber},
+    WantedElement{0x00280030, "PixelSpacing", ElementKind::kCode},
+    WantedElement{0x00280100, "BitsAllocated", ElementKind::kNumber},
+    WantedElement{0x00280101, "BitsStored", ElementKind::kNumber},
+    WantedElement{0x00280103, "PixelRepresentation", ElementKind::kNumber},
+};
+
+// The same tags alone, for the scan.
+inline constexpr auto kWantedTags = [] {
+  std::array<uint32_t, kWantedElements.size()> tags{};
+  for (size_t i = 0; i < tags.size(); ++i) tags[i] = kWantedElements[i].tag;
+  return tags;
+}();
+
+constexpr size_t WantedIndex(uint32_t tag) {
+  size_t i = 0;
+  while (kWantedTags[i] != tag) ++i;
+  return i;
+}
+
+// Without these a file is Kind::kNoUids.
+inline constexpr std::array kMustHave = {WantedIndex(0x00080018), WantedIndex(0x0020000D),
+                                         WantedIndex(0x0020000E)};
+
+static_assert(kWantedElements.size() < kMaxAttributes);
+
+}  // namespace leadglass
