@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// InodeState: one inode as it is now, in memory: the record, the extents written since the last
+// commit, the file's keys, who has it open. Exists for inodes in use; others are in the index only.
+//
+// Lock order: the vault's names lock, then inode locks in ascending inode order, then the commit
+// lock. Nobody takes the names lock while holding an inode lock. InodeLocks takes several inode
+// locks in that order, which clang's analysis cannot follow, so the fields below are not annotated:
+// all but `id` and `open_count` are guarded by `mutex`.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "crypto/aead.h"
+#include "crypto/base/mutex.h"
+#include "fs/file_content.h"
+
+namespace leadglass {
+
+class InodeState {
+ public:
+  explicit InodeState(InodeRecord loaded)
+      : id(loaded.inode), record(std::move(loaded)), content(id, record.size) {}
+
+  const InodeId id;
+  SharedMutex mutex;
+
+  InodeRecord record;   // live values; record.size is content.size() for regular files
+  FileContent content;  // regular files
+  uint64_t committed_allocated = record.allocated;
+
+  std::map<uint32_t, Key> keys;  // file keys that were needed so far, by generation
+  bool key_pending = false;      // the newest generation's wrap is in no commit yet
+  Uuid study_key_id{};           // under which the newest generation is wrapped, once committed
+
+  uint64_t content_version = 0;  // counts every change of bytes
+  uint64_t filed_version = 0;    // the content_version that was parsed and filed last
+  bool attributes_dirty = false;
+  bool in_dirty_list = false;
+  int64_t dirty_since = 0;
+  bool hold_filing = false;  // a dot-file in /incoming: filed once it gets another name
+  bool forgotten = false;    // an orphan that the kernel no longer holds
+  bool erased = false;       // the inode is gone from the vault: nothing of it may be committed
+  int64_t last_close = 0;    // wall nanoseconds
+
+  std::atomic<uint32_t> open_count{0};
+
+  bool dirty() const { return attributes_dirty || content.dirty(); }
+};
+
+using InodePtr = std::shared_ptr<InodeState>;
+
+// Exclusive locks on several inodes, taken in ascending order, each once; null pointers are
+// skipped.
+class InodeLocks {
+ public:
+  explicit InodeLocks(std::vector<InodePtr> states);
+  ~InodeLocks();
+  InodeLocks(const InodeLocks&) = delete;
+  InodeLocks& operator=(const InodeLocks&) = delete;
+
+ private:
+  std::vector<InodePtr> states_;
+};
+
+// The inodes in memory. Each inode has at most one InodeState at a time. Thread-safe.
+class InodeTable {
+ public:
+  explicit InodeTable(const Index& index) : index_(index) {}
+
+  // The state of an inode, loaded from the index if need be. ENOENT (kPosix): no such inode.
+  Result<InodePtr> Get(InodeId inode);
+  // The state if it is in memory, else null.
+  InodePtr Peek(InodeId inode) const;
+  // A state for an inode that is about to be committed for the first time.
+  InodePtr Add(InodeRecord record);
+  // Takes the state out: the inode is gone (or was never committed).
+  void Drop(InodeId inode);
+
+ private:
+  static constexpr size_t kShards = 16;
+  static constexpr size_t kShardLimit = 512;
+  struct Shard {
+    mutable Mutex mutex;
+    std::map<InodeId, InodePtr> states LG_GUARDED_BY(mutex);
+  };
+  void EvictUnused(Shard& shard) LG_REQUIRES(shard.mutex);
+  Shard& ShardOf(InodeId inode) const { return shards_[inode % kShards]; }
+
+  const Index& index_;
+  mutable Shard shards_[kShards];
+};
+
+}  // namespace leadglass

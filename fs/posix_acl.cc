@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/posix_acl.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <vector>
+
+namespace leadglass {
+namespace {
+
+constexpr uint32_t kVersion = 2;
+constexpr uint16_t kUserObj = 0x01;
+constexpr uint16_t kUser = 0x02;
+constexpr uint16_t kGroupObj = 0x04;
+constexpr uint16_t kGroup = 0x08;
+constexpr uint16_t kMask = 0x10;
+constexpr uint16_t kOther = 0x20;
+
+struct AclEntry {
+  uint16_t tag;
+  uint16_t permissions;
+  uint32_t id;
+};
+
+using Acl = std::vector<AclEntry>;
+
+AclEntry* Find(Acl& acl, uint16_t tag) {
+  const auto at =
+      std::find_if(acl.begin(), acl.end(), [&](const AclEntry& e) { return e.tag == tag; });
+  return at == acl.end() ? nullptr : &*at;
+}
+
+long Count(const Acl& acl, uint16_t tag) {
+  return std::count_if(acl.begin(), acl.end(), [&](const AclEntry& e) { return e.tag == tag; });
+}
+
+Result<Acl> Decode(ByteSpan bytes) {
+  ByteReader reader(bytes);
+  if (reader.U32() != kVersion) return PosixError(EINVAL);
+  Acl acl;
+  while (!reader.failed() && reader.remaining() > 0) {
+    AclEntry entry{reader.U16(), reader.U16(), reader.U32()};
+    acl.push_back(entry);
+  }
+  const bool named = Count(acl, kUser) + Count(acl, kGroup) > 0;
+  const bool valid =
+      reader.Finished() && Count(acl, kUserObj) == 1 && Count(acl, kGroupObj) == 1 &&
+      Count(acl, kOther) == 1 && Count(acl, kMask) <= 1 && (!named || Count(acl, kMask) == 1) &&
+      std::all_of(acl.begin(), acl.end(), [](const AclEntry& e) {
+        return e.permissions <= 7 && (e.tag == kUserObj || e.tag == kUser || e.tag == kGroupObj ||
+                                      e.tag == kGroup || e.tag == kMask || e.tag == kOther);
+      });
+  if (!valid) return PosixError(EINVAL);
+  return acl;
+}
+
+ByteVector Encode(const Acl& acl) {
+  ByteWriter writer;
+  writer.U32(kVersion);
+  for (const AclEntry& entry : acl) {
+    writer.U16(entry.tag);
+    writer.U16(entry.permissions);
+    writer.U32(entry.id);
+  }
+  return writer.Take();
+}
+
+// The entry that the group bits of a mode show: the mask where there is one.
+AclEntry& GroupClass(Acl& acl) {
+  AclEntry* mask = Find(acl, kMask);
+  return mask != nullptr ? *mask : *Find(acl, kGroupObj);
+}
+
+uint32_t ModeOf(Acl& acl) {
+  return uint32_t{Find(acl, kUserObj)->permissions} << 6 |
+         uint32_t{GroupClass(acl).permissions} << 3 | Find(acl, kOther)->permissions;
+}
+
+}  // namespace
+
+Result<uint32_t> AclMode(ByteSpan bytes) {
+  LG_ASSIGN_OR_RETURN(Acl acl, Decode(bytes));
+  return ModeOf(acl);
+}
+
+Result<bool> AclIsMinimal(ByteSpan bytes) {
+  LG_ASSIGN_OR_RETURN(const Acl acl, Decode(bytes));
+  return acl.size() == 3;
+}
+
+Result<ByteVector> AclWithMode(ByteSpan bytes, uint32_t mode) {
+  LG_ASSIGN_OR_RETURN(Acl acl, Decode(bytes));
+  Find(acl, kUserObj)->permissions = static_cast<uint16_t>(mode >> 6 & 7);
+  GroupClass(acl).permissions = static_cast<uint16_t>(mode >> 3 & 7);
+  Find(acl, kOther)->permissions = static_cast<uint16_t>(mode & 7);
+  return Encode(acl);
+}
+
+Result<InheritedAcl> InheritAcl(ByteSpan default_acl, uint32_t mode) {
+  LG_ASSIGN_OR_RETURN(Acl acl, Decode(default_acl));
+  Find(acl, kUserObj)->permissions &= static_cast<uint16_t>(mode >> 6 & 7);
+  GroupClass(acl).permissions &= static_cast<uint16_t>(mode >> 3 & 7);
+  Find(acl, kOther)->permissions &= static_cast<uint16_t>(mode & 7);
+  InheritedAcl inherited;
+  inherited.mode = (mode & ~uint32_t{0777}) | ModeOf(acl);
+  if (acl.size() > 3) inherited.access = Encode(acl);
+  return inherited;
+}
+
+}  // namespace leadglass

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include "fs/posix_acl.h"
+#include "fs/vault_impl.h"
+
+namespace leadglass {
+
+Status VaultImpl::Authorise(NodeId node, Action action) const {
+  if (action == Action::kReadBytes) return {};
+  if (options_.read_only || log_->poisoned()) return PosixError(EROFS);
+  if (IsViewNode(node)) return PosixError(EROFS);
+  const InodeId inode = InodeOf(node);
+  if (action == Action::kAddName && inode == kRootInode) return PosixError(EPERM);
+  if (action == Action::kRemoveName && inode == kRootInode) return PosixError(EPERM);
+  if (inode == kPatientsInode)
+    return action == Action::kChangeAttributes ? Status{} : PosixError(EROFS);
+  if (action == Action::kAddName || action == Action::kRemoveName) {
+    LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+    if ((record.flags & kInodeViewFolder) != 0 && action == Action::kAddName)
+      return PosixError(EROFS);
+  }
+  return {};
+}
+
+Attributes VaultImpl::ToAttributes(NodeId node, const InodeRecord& record) const {
+  Attributes attributes;
+  attributes.node = node;
+  attributes.inode = record.inode;
+  attributes.mode = record.mode;
+  attributes.nlink = record.nlink;
+  attributes.uid = record.uid;
+  attributes.gid = record.gid;
+  attributes.rdev = record.rdev;
+  attributes.size = record.size;
+  attributes.blocks = (record.allocated + 511) / 512;
+  attributes.atime = record.atime;
+  attributes.mtime = record.mtime;
+  attributes.ctime = record.ctime;
+  attributes.volatile_names = record.inode == kPatientsInode || record.inode == kIncomingInode ||
+                              (record.flags & kInodeViewFolder) != 0 || IsViewNode(node);
+  return attributes;
+}
+
+Result<InodeRecord> VaultImpl::CurrentRecord(InodeId inode) const {
+  if (const InodePtr state = inodes_->Peek(inode)) {
+    ReaderLock lock(state->mutex);
+    return state->record;
+  }
+  LG_ASSIGN_OR_RETURN(auto record, index_->GetInode(inode));
+  if (!record) return PosixError(ENOENT);
+  return *std::move(record);
+}
+
+Result<Attributes> VaultImpl::GetAttributes(NodeId node) {
+  LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(InodeOf(node)));
+  return ToAttributes(node, record);
+}
+
+namespace {
+
+void ApplyOwnerAndMode(InodeRecord& record, const AttributeChange& change) {
+  if (change.uid) record.uid = *change.uid;
+  if (change.gid) record.gid = *change.gid;
+  if ((change.uid || change.gid) && !S_ISDIR(record.mode)) {
+    // As chown(2): set-user-id goes, set-group-id too unless it means mandatory locking.
+    record.mode &= ~uint32_t{S_ISUID};
+    if ((record.mode & S_IXGRP) != 0) record.mode &= ~uint32_t{S_ISGID};
+  }
+  if (change.mode) record.mode = (record.mode & S_IFMT) | (*change.mode & 07777);
+}
+
+}  // namespace
+
+Result<Attributes> VaultImpl::SetAttributes(NodeId node, const AttributeChange& change,
+                                            bool kill_suidgid) {
+  LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
+  LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
+  const bool commit_now = change.mode || change.uid || change.gid;
+  WriterLock lock(state->mutex);
+  if (change.size) {
+    if (S_ISDIR(state->record.mode)) return PosixError(EISDIR);
+    if (!S_ISREG(state->record.mode)) return PosixError(EINVAL);
+    LG_RETURN_IF_ERROR(TruncateContent(*state, *change.size));
+    BytesChanged(state, kill_suidgid);
+  }
+  InodeRecord record = state->record;
+  ApplyOwnerAndMode(record, change);
+  if (change.atime) record.atime = *change.atime;
+  if (change.mtime) record.mtime = *change.mtime;
+  record.ctime = change.ctime ? *change.ctime : clock_.WallNanos();
+  if (!commit_now && S_ISREG(record.mode)) {
+    // Times arrive at every close; they go with the file's next commit.
+    state->record = record;
+    state->attributes_dirty = true;
+    MarkDirty(state);
+    return ToAttributes(node, record);
+  }
+  Transaction transaction;
+  transaction.use_reserve = true;
+  if (change.mode) {
+    LG_ASSIGN_OR_RETURN(const auto acl, index_->GetXattr(state->id, kAclAccessXattr));
+    if (acl) {
+      LG_ASSIGN_OR_RETURN(const ByteVector changed, AclWithMode(*acl, record.mode));
+      transaction.operations.emplace_back(
+          PutXattr{state->id, std::string(kAclAccessXattr), changed});
+    }
+  }
+  transaction.Put(state, record);
+  LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
+  return ToAttributes(node, state->record);
+}
+
+}  // namespace leadglass

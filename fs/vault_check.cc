@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "fs/vault_impl.h"
+
+namespace leadglass {
+namespace {
+
+constexpr size_t kCheckBuffer = 1u << 20;
+constexpr const char* kEmptyReason = "empty: zero bytes";
+
+}  // namespace
+
+Result<Vault::CheckReport> VaultImpl::Check(
+    const std::function<void(uint64_t, uint64_t)>& progress) {
+  CheckReport report;
+  const auto damaged = [&](const SealedLog::Damage& damage) {
+    report.damage.push_back(damage.what + " at " + ToString(damage.position) +
+                            (damage.healed ? ": damaged, its second copy serves" : ": damaged"));
+    // A damaged data record costs only files that still use it; those are named below.
+    if (!damage.healed && damage.what != "data record") report.data_lost = true;
+  };
+  LG_RETURN_IF_ERROR(log_->Verify(damaged, progress));
+  std::vector<InodeId> files;
+  LG_RETURN_IF_ERROR(index_->VisitInodes([&](const InodeRecord& record) {
+    if (S_ISREG(record.mode)) files.push_back(record.inode);
+    return true;
+  }));
+  ByteVector buffer(kCheckBuffer);
+  for (const InodeId inode : files) {
+    const auto state = inodes_->Get(inode);
+    if (!state) continue;  // deleted meanwhile
+    ++report.files_checked;
+    LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+    for (uint64_t offset = 0; offset < record.size; offset += kCheckBuffer) {
+      const auto got = ReadContent(*state, offset, buffer);
+      if (got) {
+        report.bytes_checked += *got;
+        continue;
+      }
+      report.damage.push_back("inode " + std::to_string(inode) + " near offset " +
+                              std::to_string(offset) + ": " + ToString(got.error()));
+      report.data_lost = true;
+    }
+  }
+  return report;
+}
+
+Result<std::vector<UnfiledFile>> VaultImpl::Unfiled() {
+  std::vector<UnfiledFile> unfiled;
+  struct Folder {
+    InodeId inode;
+    std::string path;
+  };
+  std::vector<Folder> folders{{kArchiveInode, "/archive"}, {kIncomingInode, "/incoming"}};
+  while (!folders.empty()) {
+    const Folder folder = std::move(folders.back());
+    folders.pop_back();
+    Status failed;
+    LG_RETURN_IF_ERROR(index_->VisitNames(folder.inode, 0, [&](const NameRecord& name) {
+      std::string path = folder.path + "/" + name.name;
+      if (S_ISDIR(name.mode_type)) {
+        folders.push_back({name.inode, std::move(path)});
+        return true;
+      }
+      if (!S_ISREG(name.mode_type)) return true;
+      auto filing = index_->GetFiling(name.inode);
+      if (!filing) {
+        failed = filing.error();
+        return false;
+      }
+      if (!*filing)
+        unfiled.push_back({std::move(path), FilingState::kUnparsed, kEmptyReason});
+      else if ((*filing)->state != FilingState::kFiled)
+        unfiled.push_back({std::move(path), (*filing)->state, (*filing)->reason});
+      return true;
+    }));
+    LG_RETURN_IF_ERROR(failed);
+  }
+  std::sort(unfiled.begin(), unfiled.end(),
+            [](const UnfiledFile& a, const UnfiledFile& b) { return a.path < b.path; });
+  return unfiled;
+}
+
+}  // namespace leadglass

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
+#include "fs/vault_impl.h"
+
+namespace leadglass {
+namespace {
+
+// Bounds what a restart has to replay: the index is written out after so many commits.
+constexpr uint64_t kCommitsPerIndexFlush = 50'000;
+
+}  // namespace
+
+void Transaction::Put(const InodePtr& state, const InodeRecord& record) {
+  InodeRecord stated = record;
+  if (S_ISREG(stated.mode)) {
+    stated.size = state->content.committed_size();
+    stated.allocated = state->committed_allocated;
+  }
+  operations.emplace_back(PutInode{std::move(stated)});
+  records.emplace_back(state, record);
+}
+
+void Transaction::PutWithContent(const InodePtr& state, const InodeRecord& record) {
+  operations.emplace_back(PutInode{record});
+  state->content.AppendOperations(operations);
+  records.emplace_back(state, record);
+  contents.push_back(state);
+}
+
+Status VaultImpl::Commit(Transaction transaction) {
+  {
+    MutexLock lock(commit_mutex_);
+    if (!session_committed_)
+      transaction.operations.insert(transaction.operations.begin(),
+                                    PutSession{session_number_, log_->session()});
+    const ByteVector payload = EncodeOperations(transaction.operations);
+    LG_ASSIGN_OR_RETURN(const CommitInfo commit,
+                        log_->AppendCommit(payload, transaction.use_reserve));
+    session_committed_ = true;
+    // The log has it: if the index cannot take it, the index is behind the log for good, and only a
+    // remount (which replays) brings it up. Every later lookup could be wrong until then.
+    LG_RETURN_IF_ERROR(index_->Apply(transaction.operations, commit));
+    if (++commits_since_flush_ >= kCommitsPerIndexFlush) {
+      commits_since_flush_ = 0;
+      flush_index_ = true;
+      upkeep_wanted_.NotifyAll();
+    }
+  }
+  for (auto& [state, record] : transaction.records) state->record = std::move(record);
+  for (const InodePtr& state : transaction.contents) {
+    state->content.MarkCommitted();
+    state->committed_allocated = state->record.allocated;
+    state->attributes_dirty = false;
+  }
+  return {};
+}
+
+}  // namespace leadglass

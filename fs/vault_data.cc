@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+
+#include "fs/vault_impl.h"
+
+namespace leadglass {
+namespace {
+
+// One chunk is what a random read has to decrypt.
+constexpr uint8_t kChunkLog2 = 14;
+// A commit states all pending extents of a file; this many fit one with room to spare.
+constexpr size_t kPendingLimit = 2000;
+constexpr uint64_t kMaxFileSize = uint64_t{1} << 60;
+
+}  // namespace
+
+Status VaultImpl::EnsureFileKey(InodeState& state) {
+  if (state.record.key_generation != 0) {
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const Key* key, KeyOf(state, state.record.key_generation));
+    return {};
+  }
+  state.record.key_generation = 1;
+  state.keys.insert_or_assign(1, NewKey());
+  state.key_pending = true;
+  return {};
+}
+
+Result<const Key*> VaultImpl::KeyOf(InodeState& state, uint32_t generation) {
+  auto found = state.keys.find(generation);
+  if (found == state.keys.end()) {
+    LG_ASSIGN_OR_RETURN(Key key, key_store_->FileKey(state.id, generation));
+    found = state.keys.emplace(generation, std::move(key)).first;
+  }
+  return &found->second;
+}
+
+Status VaultImpl::LoadKeys(InodeState& state, const std::vector<Extent>& parts) {
+  for (const Extent& part : parts) {
+    if (part.hole) continue;
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const Key* key, KeyOf(state, part.key_generation));
+  }
+  return {};
+}
+
+Status VaultImpl::ReadExtents(const InodeState& state, const std::vector<Extent>& parts,
+                              MutableByteSpan out) {
+  for (const Extent& part : parts) {
+    const MutableByteSpan into = out.first(part.length);
+    out = out.subspan(part.length);
+    if (part.hole) {
+      std::fill(into.begin(), into.end(), uint8_t{0});
+      continue;
+    }
+    const FileKeyRef key{state.keys.at(part.key_generation), part.key_generation};
+    const auto skip = static_cast<uint32_t>(part.file_offset - part.record.file_offset);
+    LG_RETURN_IF_ERROR(log_->ReadData(key, state.id, part.record, skip, into));
+  }
+  return {};
+}
+
+Result<size_t> VaultImpl::ReadContent(const InodePtr& state, uint64_t offset, MutableByteSpan out) {
+  const auto have_keys = [&](const std::vector<Extent>& parts) {
+    return std::all_of(parts.begin(), parts.end(), [&](const Extent& part) {
+      return part.hole || state->keys.contains(part.key_generation);
+    });
+  };
+  {
+    ReaderLock lock(state->mutex);
+    if (offset >= state->content.size()) return size_t{0};
+    const size_t length = std::min<uint64_t>(out.size(), state->content.size() - offset);
+    LG_ASSIGN_OR_RETURN(const auto parts, state->content.Resolve(*index_, offset, offset + length));
+    if (have_keys(parts)) {
+      LG_RETURN_IF_ERROR(ReadExtents(*state, parts, out.first(length)));
+      return length;
+    }
+  }
+  // First read of the file: its keys are added under the exclusive lock.
+  WriterLock lock(state->mutex);
+  if (offset >= state->content.size()) return size_t{0};
+  const size_t length = std::min<uint64_t>(out.size(), state->content.size() - offset);
+  LG_ASSIGN_OR_RETURN(const auto parts, state->content.Resolve(*index_, offset, offset + length));
+  LG_RETURN_IF_ERROR(LoadKeys(*state, parts));
+  LG_RETURN_IF_ERROR(ReadExtents(*state, parts, out.first(length)));
+  return length;
+}
+
+Status VaultImpl::AppendBytes(InodeState& state, uint64_t offset, ByteSpan data) {
+  LG_RETURN_IF_ERROR(EnsureFileKey(state));
+  LG_ASSIGN_OR_RETURN(const Key* key, KeyOf(state, state.record.key_generation));
+  while (!data.empty()) {
+    const ByteSpan piece = data.first(std::min<size_t>(data.size(), kMaxDataLength));
+    LG_ASSIGN_OR_RETURN(const uint64_t replaced,
+                        state.content.DataBytes(*index_, offset, offset + piece.size()));
+    Extent extent;
+    extent.file_offset = offset;
+    extent.length = piece.size();
+    extent.session = session_number();
+    extent.key_generation = state.record.key_generation;
+    LG_ASSIGN_OR_RETURN(extent.record, log_->AppendData(FileKeyRef{*key, extent.key_generation},
+                                                        state.id, offset, piece, kChunkLog2));
+    state.content.Put(extent);
+    state.record.allocated += piece.size() - replaced;
+    state.record.size = state.content.size();
+    offset += piece.size();
+    data = data.subspan(piece.size());
+  }
+  return {};
+}
+
+Status VaultImpl::PutHole(InodeState& state, uint64_t from, uint64_t to) {
+  if (from >= to) return {};
+  LG_ASSIGN_OR_RETURN(const uint64_t replaced, state.content.DataBytes(*index_, from, to));
+  Extent hole;
+  hole.file_offset = from;
+  hole.length = to - from;
+  hole.hole = true;
+  state.content.Put(hole);
+  state.record.allocated -= replaced;
+  state.record.size = state.content.size();
+  return {};
+}
+
+Status VaultImpl::TruncateContent(InodeState& state, uint64_t size) {
+  if (size > kMaxFileSize) return PosixError(EFBIG);
+  LG_ASSIGN_OR_RETURN(const uint64_t cut,
+                      state.content.DataBytes(*index_, size, state.content.size()));
+  state.content.Truncate(size);
+  state.record.allocated -= cut;
+  state.record.size = size;
+  if (size == 0) state.record.flags &= ~uint32_t{kInodeIncomplete};
+  return {};
+}
+
+void VaultImpl::BytesChanged(const InodePtr& state, bool kill_suidgid) {
+  state->record.mtime = state->record.ctime = clock_.WallNanos();
+  if (kill_suidgid) {
+    state->record.mode &= ~uint32_t{S_ISUID};
+    if ((state->record.mode & S_IXGRP) != 0) state->record.mode &= ~uint32_t{S_ISGID};
+  }
+  ++state->content_version;
+  state->attributes_dirty = true;
+  MarkDirty(state);
+}
+
+void VaultImpl::MarkDirty(const InodePtr& state) {
+  if (state->in_dirty_list || state->erased) return;
+  state->in_dirty_list = true;
+  state->dirty_since = clock_.MonotonicNanos();
+  MutexLock lock(dirty_mutex_);
+  dirty_.insert(state);
+}
+
+Result<OpenFile*> VaultImpl::Open(NodeId node, int flags) {
+  const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
+  LG_RETURN_IF_ERROR(Authorise(node, writes ? Action::kWriteBytes : Action::kReadBytes));
+  LG_ASSIGN_OR_RETURN(InodePtr state, inodes_->Get(InodeOf(node)));
+  auto file = std::make_unique<OpenFile>();
+  file->node = node;
+  file->flags = flags;
+  file->direct_io = writes && NearlyFull();
+  if ((flags & O_TRUNC) != 0) {
+    WriterLock lock(state->mutex);
+    if (S_ISREG(state->record.mode) && state->content.size() > 0) {
+      LG_RETURN_IF_ERROR(TruncateContent(*state, 0));
+      BytesChanged(state, true);
+      file->wrote = true;
+    }
+  }
+  state->open_count.fetch_add(1);
+  file->state = std::move(state);
+  return file.release();
+}
+
+Result<Entry> VaultImpl::Create(const Caller& caller, NodeId parent, std::string_view name,
+                                mode_t mode, int flags) {
+  InodePtr state;
+  {
+    MutexLock lock(names_mutex_);
+    auto made = MakeInode(caller, parent, name, {S_IFREG | (mode & 07777), 0, {}});
+    if (made) state = *std::move(made);
+    if (!made && (ToErrno(made.error()) != EEXIST || (flags & O_EXCL) != 0)) return made.error();
+  }
+  NodeId node = state ? state->id : 0;
+  if (!state) {
+    // Somebody else made it meanwhile: open(O_CREAT) without O_EXCL opens that one.
+    LG_ASSIGN_OR_RETURN(const Attributes existing, Lookup(parent, name));
+    if (S_ISDIR(existing.mode)) return PosixError(EISDIR);
+    node = existing.node;
+  }
+  LG_ASSIGN_OR_RETURN(OpenFile* const file, Open(node, state ? flags & ~O_TRUNC : flags));
+  ReaderLock lock(file->state->mutex);
+  return Entry{ToAttributes(node, file->state->record), file};
+}
+
+Result<size_t> VaultImpl::Read(OpenFile& file, uint64_t offset, MutableByteSpan out) {
+  return ReadContent(file.state, offset, out);
+}
+
+Status VaultImpl::Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kill_suidgid) {
+  LG_RETURN_IF_ERROR(Authorise(file.node, Action::kWriteBytes));
+  if (data.empty()) return {};
+  if (offset > kMaxFileSize || data.size() > kMaxFileSize - offset) return PosixError(EFBIG);
+  size_t pending = 0;
+  {
+    WriterLock lock(file.state->mutex);
+    file.wrote = true;
+    const Status written = AppendBytes(*file.state, offset, data);
+    if (!written) file.state->record.flags |= kInodeIncomplete;
+    BytesChanged(file.state, kill_suidgid);
+    if (!written) return written;
+    pending = file.state->content.pending_count();
+  }
+  return pending > kPendingLimit ? CommitInode(file.state) : Status();
+}
+
+Status VaultImpl::Flush(OpenFile& file) {
+  bool changed = false;
+  {
+    ReaderLock lock(file.state->mutex);
+    if (!S_ISREG(file.state->record.mode)) return {};
+    changed = file.state->content_version != file.state->filed_version;
+  }
+  if (changed) LG_RETURN_IF_ERROR(FileAndCommit(file.state, true));
+  return options_.durable_close && file.wrote ? Fsync(file) : Status();
+}
+
+Status VaultImpl::Fsync(OpenFile& file) {
+  LG_RETURN_IF_ERROR(CommitInode(file.state));
+  return log_->Sync();
+}
+
+void VaultImpl::Release(OpenFile* file) {
+  const std::unique_ptr<OpenFile> owned(file);
+  const InodePtr& state = owned->state;
+  // Pages written through a mapping after the last close come here without a FLUSH. A failure
+  // leaves the file on the dirty list, where it is tried again.
+  (void)Flush(*owned);
+  bool erase = false;
+  {
+    WriterLock lock(state->mutex);
+    state->last_close = clock_.WallNanos();
+    const bool last = state->open_count.fetch_sub(1) == 1;
+    erase = last && state->forgotten && state->record.nlink == 0;
+  }
+  if (erase) (void)EraseOrphan(state);  // else swept at the next mount
+}
+
+Status VaultImpl::Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t length) {
+  LG_RETURN_IF_ERROR(Authorise(file.node, Action::kWriteBytes));
+  constexpr int kKnown = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
+  if ((mode & ~kKnown) != 0) return PosixError(EOPNOTSUPP);
+  if (length == 0) return PosixError(EINVAL);
+  if (offset > kMaxFileSize || length > kMaxFileSize - offset) return PosixError(EFBIG);
+  const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+  const bool zero = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
+  if (!zero) {
+    LG_ASSIGN_OR_RETURN(const auto space, log_->Space());
+    if (space.writable_bytes < length) return PosixError(ENOSPC);
+  }
+  WriterLock lock(file.state->mutex);
+  if (!S_ISREG(file.state->record.mode)) return PosixError(ENODEV);
+  const uint64_t size = file.state->content.size();
+  const uint64_t end = offset + length;
+  if (zero) LG_RETURN_IF_ERROR(PutHole(*file.state, std::min(offset, size), std::min(end, size)));
+  if (!keep_size && end > size) LG_RETURN_IF_ERROR(TruncateContent(*file.state, end));
+  if (zero || (!keep_size && end > size)) {
+    file.wrote = true;
+    BytesChanged(file.state, true);
+  }
+  return {};
+}
+
+Result<uint64_t> VaultImpl::Seek(OpenFile& file, uint64_t offset, int whence) {
+  if (whence != SEEK_DATA && whence != SEEK_HOLE) return PosixError(EINVAL);
+  ReaderLock lock(file.state->mutex);
+  const uint64_t size = file.state->content.size();
+  if (offset >= size) return PosixError(ENXIO);
+  LG_ASSIGN_OR_RETURN(const auto parts, file.state->content.Resolve(*index_, offset, size));
+  for (const Extent& part : parts)
+    if (part.hole == (whence == SEEK_HOLE)) return part.file_offset;
+  if (whence == SEEK_HOLE) return size;
+  return PosixError(ENXIO);
+}
+
+}  // namespace leadglass

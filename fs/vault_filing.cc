@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
+#include <algorithm>
+
+#include "fs/vault_impl.h"
+#include "fs/view_editor.h"
+#include "index/dicom_keys.h"
+
+namespace leadglass {
+namespace {
+
+constexpr const char* kDicomdirReason = "a DICOMDIR: it lists a medium's files and is no image";
+constexpr const char* kIncompleteReason = "a write of it failed: its content is incomplete";
+
+const DicomFacts* ImageFacts(const ParseOutcome& outcome) {
+  const auto* facts = std::get_if<DicomFacts>(&outcome);
+  return facts != nullptr && facts->kind != DicomFacts::Kind::kDicomdir ? facts : nullptr;
+}
+
+std::string StudyIdentity(const ParseOutcome& outcome, InodeId inode) {
+  const DicomFacts* facts = ImageFacts(outcome);
+  return facts == nullptr ? std::string() : ViewEditor::Identity(StudyKey(*facts, inode));
+}
+
+}  // namespace
+
+Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& state,
+                                                             uint64_t& version) {
+  uint64_t size = 0;
+  uint32_t uid = 0;
+  {
+    ReaderLock lock(state->mutex);
+    version = state->content_version;
+    size = state->content.size();
+    uid = state->record.uid;
+  }
+  if (parser_ == nullptr) return std::optional<ParseOutcome>();
+  if (size == 0) return std::optional<ParseOutcome>(Unparsed{UnparsedReason::kEmpty});
+  const auto read = [&](uint64_t offset, MutableByteSpan into) {
+    return ReadContent(state, offset, into);
+  };
+  LG_ASSIGN_OR_RETURN(ParseOutcome outcome, parser_->Parse(read, size, uid));
+  return std::optional<ParseOutcome>(std::move(outcome));
+}
+
+Status VaultImpl::FileAndCommit(const InodePtr& state, bool into_views) {
+  uint64_t version = 0;
+  // Before any lock: a parser may take a second, and the bytes may change meanwhile. Then the next
+  // FLUSH, RELEASE or upkeep round files the file again, since `version` is what was filed.
+  auto outcome = ParseHeaderOf(state, version);
+  if (!outcome && ToErrno(outcome.error()) == ENOENT) return {};
+  if (!outcome) return outcome.error();
+  if (!*outcome) *outcome = Unparsed{UnparsedReason::kNotDicom};
+  MutexLock names(names_mutex_);
+  return CommitParsed(state, **outcome, version, into_views && parser_ != nullptr);
+}
+
+Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcome, uint64_t version,
+                               bool into_views) {
+  bool filed_before = false;
+  uint32_t links_before = 0;
+  {
+    InodeLocks locks({state});
+    if (state->erased) return {};
+    links_before = state->record.nlink;
+    InodeRecord record = state->record;
+    Transaction transaction;
+    transaction.use_reserve = true;
+    LG_RETURN_IF_ERROR(ChooseStudyKey(state, outcome, into_views, record, transaction.operations));
+    if (into_views && !state->hold_filing && record.nlink > 0) {
+      LG_ASSIGN_OR_RETURN(const auto previous, index_->GetFiling(state->id));
+      filed_before = previous && previous->state == FilingState::kFiled;
+      LG_RETURN_IF_ERROR(PlanViews(state, outcome, record, transaction.operations));
+    }
+    transaction.PutWithContent(state, record);
+    LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
+    state->key_pending = false;
+    if (into_views) state->filed_version = version;
+    if (state->record.nlink == links_before && !filed_before) return {};
+  }
+  // Both of the file's nodes: the link count changed, and the view's pages may be of older bytes.
+  Notice(state->id, false);
+  Notice(state->id | kViewBit, true);
+  return {};
+}
+
+Status VaultImpl::ChooseStudyKey(const InodePtr& state, const ParseOutcome& outcome,
+                                 bool may_reseal, InodeRecord& record, Operations& operations) {
+  if (state->record.key_generation == 0) return {};  // no byte was ever sealed
+  LG_ASSIGN_OR_RETURN(const Uuid wanted,
+                      key_store_->StudyKeyFor(StudyIdentity(outcome, state->id), operations));
+  if (!state->key_pending) {
+    LG_ASSIGN_OR_RETURN(const Uuid present,
+                        key_store_->StudyKeyOfFile(state->id, state->record.key_generation));
+    // Sealed under another study's key (its header came late, or changed): shredding that other
+    // study, or this one, must not take or leave the wrong file.
+    if (present == wanted || !may_reseal) return {};
+    LG_RETURN_IF_ERROR(Reseal(*state));
+    record.key_generation = state->record.key_generation;
+  }
+  const uint32_t generation = state->record.key_generation;
+  LG_ASSIGN_OR_RETURN(FileKeyRecord wrap, key_store_->WrapFileKeyFor(wanted, state->id, generation,
+                                                                     state->keys.at(generation)));
+  operations.emplace_back(PutFileKey{std::move(wrap)});
+  return {};
+}
+
+Status VaultImpl::Reseal(InodeState& state) {
+  const uint64_t size = state.content.size();
+  LG_ASSIGN_OR_RETURN(const auto parts, state.content.Resolve(*index_, 0, size));
+  LG_RETURN_IF_ERROR(LoadKeys(state, parts));
+  ++state.record.key_generation;
+  state.keys.insert_or_assign(state.record.key_generation, NewKey());
+  state.key_pending = true;
+  for (const Extent& part : parts) {
+    if (part.hole) continue;
+    ByteVector plain(part.length);
+    LG_RETURN_IF_ERROR(ReadExtents(state, {part}, plain));
+    LG_RETURN_IF_ERROR(AppendBytes(state, part.file_offset, plain));
+  }
+  return {};
+}
+
+Status VaultImpl::PlanViews(const InodePtr& state, const ParseOutcome& outcome, InodeRecord& record,
+                            Operations& operations) {
+  LG_ASSIGN_OR_RETURN(const auto previous, index_->GetFiling(state->id));
+  const bool was_filed = previous && previous->state == FilingState::kFiled;
+  const bool incomplete = (record.flags & kInodeIncomplete) != 0;
+  const DicomFacts* facts = incomplete ? nullptr : ImageFacts(outcome);
+  ViewEditor editor(*index_, *ids_, clock_.WallNanos());
+  if (facts != nullptr) {
+    LG_RETURN_IF_ERROR(editor.Place(state->id, *facts, previous));
+    if (!was_filed) ++record.nlink;
+  } else {
+    if (was_filed) {
+      LG_RETURN_IF_ERROR(editor.Remove(*previous));
+      --record.nlink;
+    }
+    FilingRecord filing;
+    filing.inode = state->id;
+    filing.filed_at = clock_.WallNanos();
+    if (incomplete) {
+      filing.state = FilingState::kIncomplete;
+      filing.reason = kIncompleteReason;
+    } else if (const auto* dicomdir = std::get_if<DicomFacts>(&outcome)) {
+      filing.state = FilingState::kUnfiled;
+      filing.reason = kDicomdirReason;
+      filing.facts = EncodeDicomFacts(*dicomdir);
+    } else {
+      filing.state = FilingState::kUnparsed;
+      filing.reason = UnparsedText(std::get<Unparsed>(outcome).reason);
+    }
+    operations.emplace_back(PutFiling{std::move(filing)});
+  }
+  operations.insert(operations.end(), editor.operations().begin(), editor.operations().end());
+  return {};
+}
+
+Status VaultImpl::CommitInode(const InodePtr& state) {
+  bool first_bytes = false;
+  {
+    ReaderLock lock(state->mutex);
+    if (!state->dirty() || state->erased) return {};
+    first_bytes = state->key_pending;
+  }
+  // The study's key is chosen before any commit names the bytes.
+  if (first_bytes) return FileAndCommit(state, false);
+  WriterLock lock(state->mutex);
+  if (!state->dirty() || state->erased) return {};
+  Transaction transaction;
+  transaction.use_reserve = true;
+  transaction.PutWithContent(state, state->record);
+  return Commit(std::move(transaction));
+}
+
+}  // namespace leadglass

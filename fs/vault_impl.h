@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// VaultImpl: the vault's state and how its parts hang together. Its methods are spread by subject:
+// vault_open.cc (life), vault_commit.cc (one transaction), vault_names.cc, vault_rename.cc,
+// vault_attributes.cc, vault_xattr.cc, vault_data.cc, vault_filing.cc, vault_upkeep.cc,
+// vault_check.cc.
+//
+// A change is a Transaction: operations for one commit, and the inode records that hold once the
+// commit is in the log. Commit() appends it to the log and applies it to the index under
+// commit_mutex_, so index order is log order; only then do the records in memory change. A failed
+// commit thus leaves memory, index and log as they were.
+//
+// Lock order: names_mutex_, inode locks (ascending), commit_mutex_, then leaves (dirty_mutex_,
+// orphan_mutex_, notice_mutex_, the parts' own locks).
+
+#include <condition_variable>
+#include <deque>
+#include <set>
+#include <thread>
+#include <unordered_map>
+
+#include "fs/id_source.h"
+#include "fs/inode_state.h"
+#include "fs/key_store.h"
+#include "fs/vault.h"
+#include "index/dicom_facts.h"
+#include "index/parser_worker.h"
+
+namespace leadglass {
+
+class ViewEditor;
+
+// What one commit changes.
+struct Transaction {
+  Operations operations;
+  // Records to hold in memory after the commit; their inode locks are held by the caller.
+  std::vector<std::pair<InodePtr, InodeRecord>> records;
+  // States whose pending extents are part of the commit.
+  std::vector<InodePtr> contents;
+  // Frees space, or is too small to matter: may draw on the reserve of a full disk.
+  bool use_reserve = false;
+
+  // Changes an inode's record. The commit states the record with the committed size.
+  void Put(const InodePtr& state, const InodeRecord& record);
+  // Changes an inode's record together with all pending extents of the file.
+  void PutWithContent(const InodePtr& state, const InodeRecord& record);
+};
+
+class VaultImpl final : public Vault {
+ public:
+  VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys, HeaderParserPool* parser,
+            Options options, Clock& clock);
+  ~VaultImpl() override;
+  // Opens log and index, replays, sweeps orphans, starts the threads.
+  Status Start();
+
+  Result<Attributes> Lookup(NodeId parent, std::string_view name) override;
+  Result<Attributes> MakeNode(const Caller& caller, NodeId parent, std::string_view name,
+                              mode_t mode, uint64_t rdev) override;
+  Result<Attributes> MakeFolder(const Caller& caller, NodeId parent, std::string_view name,
+                                mode_t mode) override;
+  Result<Attributes> MakeSymlink(const Caller& caller, NodeId parent, std::string_view name,
+                                 std::string_view target) override;
+  Result<std::string> ReadSymlink(NodeId node) override;
+  Result<Attributes> Link(NodeId node, NodeId new_parent, std::string_view new_name) override;
+  Status Unlink(NodeId parent, std::string_view name) override;
+  Status RemoveFolder(NodeId parent, std::string_view name) override;
+  Status Rename(NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
+                unsigned flags) override;
+  Status List(NodeId folder, uint64_t cookie, bool with_attributes,
+              const std::function<bool(const ListedEntry&)>& visitor) override;
+  Status FsyncFolder(NodeId folder) override;
+
+  Result<Attributes> GetAttributes(NodeId node) override;
+  Result<Attributes> SetAttributes(NodeId node, const AttributeChange& change,
+                                   bool kill_suidgid) override;
+
+  Result<OpenFile*> Open(NodeId node, int flags) override;
+  Result<Entry> Create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
+                       int flags) override;
+  Result<size_t> Read(OpenFile& file, uint64_t offset, MutableByteSpan out) override;
+  Status Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kill_suidgid) override;
+  Status Flush(OpenFile& file) override;
+  Status Fsync(OpenFile& file) override;
+  void Release(OpenFile* file) override;
+  Status Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t length) override;
+  Result<uint64_t> Seek(OpenFile& file, uint64_t offset, int whence) override;
+
+  Result<ByteVector> GetXattr(NodeId node, std::string_view name) override;
+  Status SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) override;
+  Result<std::vector<std::string>> ListXattrs(NodeId node) override;
+  Status RemoveXattr(NodeId node, std::string_view name) override;
+
+  void Forget(NodeId node) override;
+  Result<SpaceReport> Space() override;
+  Result<VaultStatus> GetStatus() override;
+  Result<std::vector<UnfiledFile>> Unfiled() override;
+  void SetInvalidator(Invalidator invalidator) override;
+  Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>& progress) override;
+  Status SyncAll() override;
+  Status Close() override;
+
+ private:
+  // What is about to be done, for Authorise().
+  enum class Action { kReadBytes, kWriteBytes, kChangeAttributes, kAddName, kRemoveName };
+  // The one place that decides what a node allows, apart from the permission bits that the kernel
+  // enforces. EROFS: the view or the vault is read-only. EPERM: a fixed folder.
+  Status Authorise(NodeId node, Action action) const;
+
+  // vault_open.cc
+  Status OpenIndexAndReplay();
+  Status Replay();
+  Status SweepOrphans();
+  Status EraseOrphan(const InodePtr& state);
+
+  // vault_commit.cc
+  Status Commit(Transaction transaction);
+  // The session number that new extents carry.
+  uint32_t session_number() const { return session_number_; }
+
+  // vault_attributes.cc
+  Attributes ToAttributes(NodeId node, const InodeRecord& record) const;
+  Result<InodeRecord> CurrentRecord(InodeId inode) const;
+  Result<NodeId> ChildNode(const NameRecord& name) const;
+
+  // vault_names.cc
+  static Status CheckName(std::string_view name);
+  Result<NameRecord> RequireName(NodeId parent, std::string_view name) const;
+  Result<std::optional<NameRecord>> FindName(InodeId parent, std::string_view name) const;
+  struct NewInode {
+    mode_t mode = 0;
+    uint64_t rdev = 0;
+    std::string symlink_target;
+  };
+  Result<InodePtr> MakeInode(const Caller& caller, NodeId parent, std::string_view name,
+                             const NewInode& wanted) LG_REQUIRES(names_mutex_);
+  // Adds to `transaction` what losing one name means for a file: link count, the view, orphanage.
+  Status DropLink(Transaction& transaction, const InodePtr& state, InodeRecord& record, int64_t now)
+      LG_REQUIRES(names_mutex_);
+  Status UnlinkFromView(const NameRecord& name) LG_REQUIRES(names_mutex_);
+  Result<bool> IsFolderEmpty(InodeId folder) const;
+  Result<bool> IsInside(InodeId inode, InodeId folder) const;
+  Result<bool> IsIncoming(InodeId folder) const { return IsInside(folder, kIncomingInode); }
+  void NoteOrphan(const InodePtr& state);
+  void TouchFolder(InodeRecord& record, int64_t now) const { record.mtime = record.ctime = now; }
+
+  // vault_rename.cc
+  struct RenameSides;
+  Status LoadSides(RenameSides& sides, NodeId parent, std::string_view name, NodeId new_parent,
+                   std::string_view new_name) LG_REQUIRES(names_mutex_);
+  Status CheckRename(const RenameSides& sides, unsigned flags) const;
+  Status RenameOver(RenameSides& sides) LG_REQUIRES(names_mutex_);
+  Status RenameExchange(RenameSides& sides) LG_REQUIRES(names_mutex_);
+
+  // vault_data.cc; the inode's lock is held exclusively (Read*: at least shared).
+  Status EnsureFileKey(InodeState& state);
+  Result<const Key*> KeyOf(InodeState& state, uint32_t generation);
+  Status LoadKeys(InodeState& state, const std::vector<Extent>& parts);
+  Status ReadExtents(const InodeState& state, const std::vector<Extent>& parts,
+                     MutableByteSpan out);
+  Result<size_t> ReadContent(const InodePtr& state, uint64_t offset, MutableByteSpan out);
+  Status AppendBytes(InodeState& state, uint64_t offset, ByteSpan data);
+  Status PutHole(InodeState& state, uint64_t from, uint64_t to);
+  Status TruncateContent(InodeState& state, uint64_t size);
+  void BytesChanged(const InodePtr& state, bool kill_suidgid);
+  void MarkDirty(const InodePtr& state);
+
+  // vault_filing.cc
+  // Parses the header and commits the file: under the right study's key, and `into_views` also its
+  // place in the views. For files whose bytes changed since it was filed last.
+  Status FileAndCommit(const InodePtr& state, bool into_views);
+  // Commits pending bytes and attributes; files first where these are the file's first bytes.
+  Status CommitInode(const InodePtr& state);
+  Result<std::optional<ParseOutcome>> ParseHeaderOf(const InodePtr& state, uint64_t& version);
+  Status CommitParsed(const InodePtr& state, const ParseOutcome& outcome, uint64_t version,
+                      bool into_views) LG_REQUIRES(names_mutex_);
+  Status ChooseStudyKey(const InodePtr& state, const ParseOutcome& outcome, bool may_reseal,
+                        InodeRecord& record, Operations& operations) LG_REQUIRES(names_mutex_);
+  // Seals all bytes of the file again under a new file key, whose wrap is then pending.
+  Status Reseal(InodeState& state);
+  Status PlanViews(const InodePtr& state, const ParseOutcome& outcome, InodeRecord& record,
+                   Operations& operations) LG_REQUIRES(names_mutex_);
+
+  // vault_upkeep.cc
+  void RunUpkeep(const std::stop_token& stop);
+  void CommitDirty(bool all);
+  void ClearIncoming();
+  Status LeaveIncoming(const NameRecord& name, int64_t before) LG_REQUIRES(names_mutex_);
+  void RemoveIncomingFolder(InodeId folder, int64_t before);
+  void RunNotices(const std::stop_token& stop);
+  void Notice(NodeId node, bool contents);
+  bool NearlyFull() const;
+
+  FileSystem& fs_;
+  const std::string folder_;
+  const VaultKeys& keys_;
+  HeaderParserPool* const parser_;
+  const Options options_;
+  Clock& clock_;
+
+  std::unique_ptr<File> lock_file_;
+  // Destroyed in reverse: the index syncs the log until it is gone.
+  std::unique_ptr<SealedLog> log_;
+  std::unique_ptr<Index> index_;
+  std::unique_ptr<KeyStore> key_store_;
+  std::unique_ptr<InodeTable> inodes_;
+
+  Mutex names_mutex_;
+  std::optional<IdSource> ids_;  // set by Start(); used under names_mutex_
+
+  Mutex commit_mutex_;
+  uint32_t session_number_ = 0;
+  bool session_committed_ LG_GUARDED_BY(commit_mutex_) = false;
+  uint64_t commits_since_flush_ LG_GUARDED_BY(commit_mutex_) = 0;
+
+  Mutex dirty_mutex_;
+  std::set<InodePtr> dirty_ LG_GUARDED_BY(dirty_mutex_);
+
+  Mutex orphan_mutex_;
+  std::map<InodeId, InodePtr> orphans_ LG_GUARDED_BY(orphan_mutex_);
+
+  Mutex notice_mutex_;
+  CondVar notice_wanted_;
+  std::deque<std::pair<NodeId, bool>> notices_ LG_GUARDED_BY(notice_mutex_);
+  Invalidator invalidator_ LG_GUARDED_BY(notice_mutex_);
+
+  Mutex upkeep_mutex_;
+  CondVar upkeep_wanted_;
+  std::atomic<bool> flush_index_{false};
+  std::atomic<bool> closed_{false};
+  bool index_failed_ = false;  // during Start(): the index refused a commit that is sound
+
+  std::jthread upkeep_;
+  std::jthread notifier_;
+};
+
+}  // namespace leadglass

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/stat.h>
+
+#include "fs/vault_impl.h"
+
+namespace leadglass {
+namespace {
+
+constexpr const char* kLogFolder = "/log";
+constexpr const char* kIndexFolder = "/index";
+constexpr const char* kLockFile = "/lock";
+
+InodeRecord FixedFolder(InodeId inode, uint32_t mode, const Vault::Options& options, int64_t now) {
+  InodeRecord record;
+  record.inode = inode;
+  record.mode = S_IFDIR | mode;
+  record.nlink = 2;
+  record.uid = options.owner_uid;
+  record.gid = options.owner_gid;
+  record.atime = record.mtime = record.ctime = record.btime = now;
+  record.parent = inode == kRootInode ? kNoInode : kRootInode;
+  return record;
+}
+
+Operations FixedFolders(const Vault::Options& options, int64_t now) {
+  Operations operations;
+  InodeRecord root = FixedFolder(kRootInode, 0755, options, now);
+  root.nlink = 5;
+  operations.emplace_back(PutInode{root});
+  operations.emplace_back(PutInode{FixedFolder(kArchiveInode, 0755, options, now)});
+  // Whoever may enter sees every patient's name: closed until an administrator opens it to a group.
+  InodeRecord patients = FixedFolder(kPatientsInode, 0750, options, now);
+  patients.flags = kInodeViewFolder;
+  operations.emplace_back(PutInode{patients});
+  operations.emplace_back(PutInode{FixedFolder(kIncomingInode, 0755, options, now)});
+  uint64_t cookie = kFirstFreeInode;
+  for (const auto& [name, inode] : {std::pair<const char*, InodeId>{"archive", kArchiveInode},
+                                    {"incoming", kIncomingInode},
+                                    {"patients", kPatientsInode}})
+    operations.emplace_back(PutName{{kRootInode, name, inode, S_IFDIR, 0, cookie++}});
+  return operations;
+}
+
+SealedLog::Options LogOptions(const Vault::Options& options) {
+  SealedLog::Options log_options;
+  log_options.read_only = options.read_only;
+  log_options.segment_size = options.segment_size;
+  log_options.not_older_than = options.not_older_than;
+  log_options.accept_rollback = options.accept_rollback;
+  return log_options;
+}
+
+Result<std::unique_ptr<File>> LockVault(FileSystem& fs, const std::string& folder) {
+  LG_ASSIGN_OR_RETURN(auto file, fs.Open(folder + kLockFile, OpenMode::kCreate));
+  const Status locked = file->TryLock();
+  if (!locked && locked.error().code == Errc::kUnavailable)
+    return Error(Errc::kUnavailable, "the vault is open in another process; unmount it there first",
+                 EBUSY);
+  if (!locked) return locked.error();
+  return file;
+}
+
+}  // namespace
+
+Status Vault::Format(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+                     const Options& options, Clock& clock) {
+  LG_ASSIGN_OR_RETURN(auto log, SealedLog::Create(fs, folder + kLogFolder, keys.info().vault_id,
+                                                  keys.log_keys(), LogOptions(options)));
+  LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto report,
+                      log->Recover(std::nullopt, [](const CommitInfo&, ByteSpan) {
+                        return Status(Error(Errc::kCorrupt, "a new log holds a commit"));
+                      }));
+  Operations operations;
+  operations.emplace_back(PutSession{1, log->session()});
+  LG_ASSIGN_OR_RETURN(const Operations genesis, KeyStore::Genesis(keys, options.owner_gid));
+  operations.insert(operations.end(), genesis.begin(), genesis.end());
+  const Operations folders = FixedFolders(options, clock.WallNanos());
+  operations.insert(operations.end(), folders.begin(), folders.end());
+  LG_ASSIGN_OR_RETURN([[maybe_unused]] const CommitInfo first,
+                      log->AppendCommit(EncodeOperations(operations)));
+  LG_RETURN_IF_ERROR(log->Sync());
+  return log->Close();
+}
+
+Result<std::unique_ptr<Vault>> Vault::Open(FileSystem& fs, const std::string& folder,
+                                           const VaultKeys& keys, HeaderParserPool* parser,
+                                           const Options& options, Clock& clock) {
+  auto vault = std::make_unique<VaultImpl>(fs, folder, keys, parser, options, clock);
+  LG_RETURN_IF_ERROR(vault->Start());
+  return std::unique_ptr<Vault>(std::move(vault));
+}
+
+Status Vault::Reindex(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+                      const std::function<void(uint64_t)>& progress, Clock& clock) {
+  {
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto lock, LockVault(fs, folder));
+    LG_RETURN_IF_ERROR(Index::Destroy(fs, folder + kIndexFolder));
+  }
+  Options options;
+  options.progress = progress;
+  LG_ASSIGN_OR_RETURN(const auto vault, Open(fs, folder, keys, nullptr, options, clock));
+  return vault->Close();
+}
+
+VaultImpl::VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys,
+                     HeaderParserPool* parser, Options options, Clock& clock)
+    : fs_(fs),
+      folder_(std::move(folder)),
+      keys_(keys),
+      parser_(parser),
+      options_(std::move(options)),
+      clock_(clock) {}
+
+VaultImpl::~VaultImpl() { (void)Close(); }
+
+Status VaultImpl::Start() {
+  LG_ASSIGN_OR_RETURN(lock_file_, LockVault(fs_, folder_));
+  LG_ASSIGN_OR_RETURN(log_, SealedLog::Open(fs_, folder_ + kLogFolder, keys_.info().vault_id,
+                                            keys_.log_keys(), LogOptions(options_)));
+  LG_RETURN_IF_ERROR(OpenIndexAndReplay());
+  {
+    MutexLock names(names_mutex_);
+    ids_.emplace(index_->next_inode(), index_->next_cookie());
+  }
+  session_number_ = index_->next_session();
+  key_store_ = std::make_unique<KeyStore>(*index_, keys_);
+  inodes_ = std::make_unique<InodeTable>(*index_);
+  if (!options_.read_only) {
+    LG_RETURN_IF_ERROR(SweepOrphans());
+    upkeep_ = std::jthread([this](const std::stop_token& stop) { RunUpkeep(stop); });
+  }
+  notifier_ = std::jthread([this](const std::stop_token& stop) { RunNotices(stop); });
+  return {};
+}
+
+// The index is a cache of the log: whatever is wrong with it, it is thrown away and built again.
+Status VaultImpl::OpenIndexAndReplay() {
+  const std::string index_folder = folder_ + kIndexFolder;
+  Index::Options index_options;
+  index_options.make_log_durable = [this] { return log_->Sync(); };
+  for (const bool rebuild : {false, true}) {
+    if (rebuild) LG_RETURN_IF_ERROR(Index::Destroy(fs_, index_folder));
+    auto opened =
+        Index::Open(fs_, index_folder, keys_.index_key(), keys_.info().vault_id, index_options);
+    if (!opened && (rebuild || opened.error().code != Errc::kCorrupt)) return opened.error();
+    if (!opened) continue;
+    index_ = *std::move(opened);
+    const Status replayed = Replay();
+    if (replayed) return {};
+    const bool foreign = replayed.error().code == Errc::kNotFound;
+    if (rebuild || !(foreign || index_failed_)) return replayed;
+    index_.reset();
+  }
+  return {};
+}
+
+Status VaultImpl::Replay() {
+  uint64_t commits = 0;
+  index_failed_ = false;
+  const auto apply = [&](const CommitInfo& commit, ByteSpan payload) -> Status {
+    LG_ASSIGN_OR_RETURN(const Operations operations, DecodeOperations(payload));
+    const Status applied = index_->Apply(operations, commit);
+    index_failed_ = !applied;
+    if (options_.progress && ++commits % 1000 == 0) options_.progress(commits);
+    return applied;
+  };
+  LG_ASSIGN_OR_RETURN([[maybe_unused]] const RecoveryReport report,
+                      log_->Recover(index_->head(), apply));
+  if (!index_->head()) return Error(Errc::kCorrupt, "the log holds no commit: not even the first");
+  return {};
+}
+
+Status VaultImpl::SweepOrphans() {
+  LG_ASSIGN_OR_RETURN(const auto orphans, index_->Orphans());
+  for (const InodeId inode : orphans) {
+    LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(inode));
+    LG_RETURN_IF_ERROR(EraseOrphan(state));
+  }
+  return {};
+}
+
+Status VaultImpl::Close() {
+  if (closed_.exchange(true)) return {};
+  for (std::jthread* thread : {&upkeep_, &notifier_}) {
+    thread->request_stop();
+    if (thread->joinable()) thread->join();
+  }
+  if (!log_ || !index_ || !inodes_) return {};
+  if (options_.read_only) return {};
+  CommitDirty(true);
+  std::vector<InodePtr> orphans;
+  {
+    MutexLock lock(orphan_mutex_);
+    for (const auto& [inode, state] : orphans_) orphans.push_back(state);
+  }
+  for (const InodePtr& state : orphans) (void)EraseOrphan(state);  // else swept at the next mount
+  LG_RETURN_IF_ERROR(log_->Sync());
+  LG_RETURN_IF_ERROR(index_->Flush());
+  return log_->Close();
+}
+
+Result<SpaceReport> VaultImpl::Space() {
+  LG_ASSIGN_OR_RETURN(const SpaceInfo disk, fs_.Space(folder_));
+  LG_ASSIGN_OR_RETURN(const auto log, log_->Space());
+  return SpaceReport{disk.total_bytes, log.writable_bytes, index_->counts().inodes};
+}
+
+Result<VaultStatus> VaultImpl::GetStatus() {
+  LG_ASSIGN_OR_RETURN(const auto space, log_->Space());
+  const Index::Counts counts = index_->counts();
+  VaultStatus status;
+  status.head = log_->head();
+  status.durable_head = log_->durable_head();
+  status.files = counts.inodes;
+  status.filed = counts.filed;
+  status.unfiled = counts.unfiled;
+  status.log_bytes = space.log_bytes;
+  status.available_bytes = space.writable_bytes;
+  status.read_only = options_.read_only;
+  status.poisoned = log_->poisoned();
+  return status;
+}
+
+}  // namespace leadglass
