@@ -8,6 +8,7 @@
 #include <string>
 
 #include "crypto/base/mutex.h"
+#include "fs/fuse_later.h"
 #include "fs/fuse_node.h"
 #include "fs/fuse_session.h"
 #include "fs/vault.h"
@@ -28,6 +29,8 @@ struct FuseContext {
 
   OpenNodes open_views;    // view files that are open
   OpenNodes open_writers;  // files that are open for writing: the kernel may hold pages of them
+
+  LaterThread later;
 
   // Whether the kernel leaves set-id bits to us, and the INIT request that offered it.
   std::atomic<bool> killpriv{false};

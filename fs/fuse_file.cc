@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-#include <vector>
+#include <memory>
 
 #include "fs/fuse_request.h"
 #include "fs/fuse_wire.h"
@@ -139,9 +139,22 @@ void OpFallocate(fuse_req_t raw, fuse_ino_t, int mode, off_t offset, off_t lengt
   });
 }
 
-void OpLseek(fuse_req_t raw, fuse_ino_t, off_t offset, int whence, fuse_file_info* info) {
+// SEEK_DATA and SEEK_HOLE are asked of us although the kernel may hold pages of the file that we
+// have not seen (the test SeekDataSeesBytesThatOnlyTheKernelHolds). Invalidating them makes it
+// write them back first.
+void OpLseek(fuse_req_t raw, fuse_ino_t ino, off_t offset, int whence, fuse_file_info* info) {
   Serve(raw, "lseek", [&](Request& request) {
-    request.AnswerOffset(request.vault().Seek(FileOf(info), static_cast<uint64_t>(offset), whence));
+    FuseContext& context = request.context();
+    OpenFile& file = FileOf(info);
+    const auto from = static_cast<uint64_t>(offset);
+    if (!context.open_writers.Contains(ino)) {
+      return request.AnswerOffset(context.vault.Seek(file, from, whence));
+    }
+    const auto held = std::make_shared<Request>(std::move(request));
+    context.later.Run([&context, &file, held, ino, from, whence] {
+      fuse_lowlevel_notify_inval_inode(context.session, ino, 0, 0);
+      held->AnswerOffset(context.vault.Seek(file, from, whence));
+    });
   });
 }
 

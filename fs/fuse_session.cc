@@ -168,6 +168,7 @@ void FuseSessionImpl::Unmount() {
   mounted_ = false;
   context_.vault.SetInvalidator(nullptr);
   fuse_session_unmount(session_.get());
+  context_.later.Finish();  // its jobs wait for the kernel no longer, and must not outlive session_
 }
 
 }  // namespace
