@@ -76,8 +76,8 @@ void Chain::Reset(const Digest& base) {
 
 void Chain::Absorb(const Frame& frame) { hasher_.Update(EncodeFrame(frame).span()); }
 
-Digest Chain::After(const Frame& commit) const {
-  return HashOf({AsBytes("leadglass.chain.1"), Running(), FrameBeforeChaining(commit).span()});
+Digest ChainAfterCommit(const Digest& running, const Frame& commit) {
+  return HashOf({AsBytes("leadglass.chain.1"), running, FrameBeforeChaining(commit).span()});
 }
 
 }  // namespace leadglass

@@ -43,6 +43,10 @@ class Hasher {
 
 Digest HashOf(std::initializer_list<ByteSpan> pieces);
 
+// The chain value after `commit`, whose own chain field is ignored, given the running digest before
+// it: frame.chain must equal it.
+Digest ChainAfterCommit(const Digest& running, const Frame& commit);
+
 class Chain {
  public:
   // Continues from `base`, with nothing absorbed since.
@@ -53,8 +57,6 @@ class Chain {
   void Absorb(const Frame& frame);
   // The running digest before the next commit.
   Digest Running() const { return hasher_.Peek(); }
-  // The value after `commit`, whose chain field is ignored. Does not change this object.
-  Digest After(const Frame& commit) const;
 
  private:
   Hasher hasher_;

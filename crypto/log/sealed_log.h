@@ -82,6 +82,8 @@ class SealedLog {
   struct Options {
     bool read_only = false;
     uint64_t segment_size = 64u << 20;  // soft: a segment rolls before a record would pass it
+    // Room kept back in a preallocated file, for commits with `use_reserve`. 0: none.
+    uint64_t reserve_bytes = 0;
     // Refuse (kAccessDenied) a log whose newest commit is not a descendant of, or equal to, this
     // one: somebody remembers a newer vault.
     std::optional<Head> not_older_than;

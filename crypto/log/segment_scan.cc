@@ -52,27 +52,8 @@ Status SearchBehind(File& file, uint64_t from, uint64_t size, SegmentScan& scan)
   return {};
 }
 
-// The offset after the last 16 bytes that are not all zero.
-Result<uint64_t> EndOfContent(File& file) {
-  LG_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
-  ByteVector block(kSearchBlock);
-  uint64_t end = (size + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
-  while (end > 0) {
-    const uint64_t start = end > kSearchBlock ? end - kSearchBlock : 0;
-    std::fill(block.begin(), block.end(), uint8_t{0});
-    LG_ASSIGN_OR_RETURN(
-        const size_t got,
-        file.ReadAt(start, MutableByteSpan(block).first(static_cast<size_t>(end - start))));
-    for (size_t i = got; i > 0; --i)
-      if (block[i - 1] != 0)
-        return start + (i + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
-    end = start;
-  }
-  return uint64_t{0};
-}
-
 // The footer record at `offset`, of the given kind and segment.
-Result<Footer> ReadFooterAt(File& file, uint64_t offset, RecordKind kind, SegmentId of) {
+Result<FoundFooter> ReadFooterAt(File& file, uint64_t offset, RecordKind kind, SegmentId of) {
   ByteVector head(kLongFrameSize);
   LG_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(offset, head));
   LG_ASSIGN_OR_RETURN(const Frame frame, DecodeFrame(ByteSpan(head).first(got)));
@@ -84,7 +65,7 @@ Result<Footer> ReadFooterAt(File& file, uint64_t offset, RecordKind kind, Segmen
                       DecodeFooter(ByteSpan(record).subspan(frame.size(), frame.plain_length)));
   if (footer.segment != of)
     return Error(Errc::kCorrupt, ToString(of) + ": the footer is another segment's");
-  return footer;
+  return FoundFooter{std::move(footer), frame, offset};
 }
 
 }  // namespace
@@ -110,6 +91,24 @@ Result<SegmentScan> ScanSegment(File& file, uint64_t first_sequence,
   return scan;
 }
 
+Result<uint64_t> EndOfContent(File& file) {
+  LG_ASSIGN_OR_RETURN(const uint64_t size, file.Size());
+  ByteVector block(kSearchBlock);
+  uint64_t end = (size + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+  while (end > 0) {
+    const uint64_t start = end > kSearchBlock ? end - kSearchBlock : 0;
+    std::fill(block.begin(), block.end(), uint8_t{0});
+    LG_ASSIGN_OR_RETURN(
+        const size_t got,
+        file.ReadAt(start, MutableByteSpan(block).first(static_cast<size_t>(end - start))));
+    for (size_t i = got; i > 0; --i)
+      if (block[i - 1] != 0)
+        return start + (i + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
+    end = start;
+  }
+  return uint64_t{0};
+}
+
 Result<ByteVector> ReadRecord(File& file, uint64_t offset, const Frame& frame) {
   ByteVector record(frame.record_length);
   LG_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(offset, record));
@@ -117,7 +116,7 @@ Result<ByteVector> ReadRecord(File& file, uint64_t offset, const Frame& frame) {
   return record;
 }
 
-Result<Footer> ReadOwnFooter(File& file, SegmentId id, std::optional<uint64_t> limit) {
+Result<FoundFooter> ReadOwnFooter(File& file, SegmentId id, std::optional<uint64_t> limit) {
   uint64_t end = limit.value_or(0);
   if (!limit.has_value()) {
     LG_ASSIGN_OR_RETURN(end, EndOfContent(file));
@@ -128,13 +127,13 @@ Result<Footer> ReadOwnFooter(File& file, SegmentId id, std::optional<uint64_t> l
   LG_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(end - trailer.size(), trailer));
   const auto offset = FooterOffsetFrom(ByteSpan(trailer).first(got));
   if (!offset.has_value()) return Error(Errc::kNotFound, ToString(id) + " has no footer");
-  LG_ASSIGN_OR_RETURN(Footer footer, ReadFooterAt(file, *offset, RecordKind::kFooter, id));
-  if (footer.covered_length != *offset)
+  LG_ASSIGN_OR_RETURN(FoundFooter found, ReadFooterAt(file, *offset, RecordKind::kFooter, id));
+  if (found.footer.covered_length != *offset)
     return Error(Errc::kCorrupt, ToString(id) + ": the footer is not where it says");
-  return footer;
+  return found;
 }
 
-Result<Footer> ReadInheritedFooter(File& file, SegmentId torn) {
+Result<FoundFooter> ReadInheritedFooter(File& file, SegmentId torn) {
   return ReadFooterAt(file, kSegmentHeaderSize, RecordKind::kInheritedFooter, torn);
 }
 

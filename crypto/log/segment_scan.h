@@ -34,14 +34,24 @@ struct SegmentScan {
 // Fails only when the file cannot be read.
 Result<SegmentScan> ScanSegment(File& file, uint64_t first_sequence, std::optional<uint64_t> limit);
 
+// The offset after the last 16 bytes of the file that are not all zero: preallocated room is
+// behind.
+Result<uint64_t> EndOfContent(File& file);
+
 // The whole record with this frame. kCorrupt: the file is too short.
 Result<ByteVector> ReadRecord(File& file, uint64_t offset, const Frame& frame);
 
+struct FoundFooter {
+  Footer footer;
+  Frame frame;          // of the footer's record
+  uint64_t offset = 0;  // of that
+};
+
 // The footer that ends the segment, whose last byte is the one before `limit` (nullopt: the last in
 // the file that is not zero). kNotFound: there is none. kCorrupt: it is damaged, or not `id`'s.
-Result<Footer> ReadOwnFooter(File& file, SegmentId id, std::optional<uint64_t> limit);
+Result<FoundFooter> ReadOwnFooter(File& file, SegmentId id, std::optional<uint64_t> limit);
 
 // The footer of `torn` that lies at the start of the segment behind `file`. Errors as above.
-Result<Footer> ReadInheritedFooter(File& file, SegmentId torn);
+Result<FoundFooter> ReadInheritedFooter(File& file, SegmentId torn);
 
 }  // namespace leadglass

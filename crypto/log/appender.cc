@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/log/appender.h"
+
+#include <algorithm>
+
+#include "crypto/log/sealing.h"
+
+namespace leadglass {
+namespace {
+
+// Write-back begins in steps of this size, so that a sync finds little left to do.
+constexpr uint64_t kWritebackStep = 8u << 20;
+
+uint64_t EmptyFooterSize() { return kLongFrameSize + kFooterFixedSize + kFooterTrailerSize; }
+
+Error ReadOnlyNow(const std::string& why) {
+  return Error(Errc::kUnavailable, why + ": the vault is read-only until it is mounted again");
+}
+
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+Appender::Appender(SegmentFiles& files, const LogKeys& keys, Start start)
+    : files_(files),
+      keys_(keys),
+      start_(std::move(start)),
+      reserve_(files.fs(), files.folder(), start_.reserve_bytes),
+      chain_(start_.tail.link),
+      head_(start_.tail.head),
+      next_sequence_(start_.tail.next_sequence),
+      next_number_(start_.next_number),
+      durable_head_(start_.tail.head) {
+  if (start_.tail.segment.has_value()) durable_ = {*start_.tail.segment, start_.tail.length};
+  reserve_.Refill();
+}
+
+Status Appender::CheckWritable() const {
+  if (poisoned_) return ReadOnlyNow("a write of the log failed earlier");
+  if (closed_) return Error(Errc::kUnavailable, "the log is closed");
+  return {};
+}
+
+Status Appender::Poison(const Error& cause) {
+  poisoned_ = true;
+  changed_.NotifyAll();
+  return ReadOnlyNow("writing the log failed (" + ToString(cause) + ")");
+}
+
+Result<Position> Appender::AppendData(Frame frame, MutableByteSpan record) {
+  Ticket ticket;
+  SegmentId id;
+  {
+    MutexLock lock(mutex_);
+    LG_RETURN_IF_ERROR(CheckWritable());
+    LG_RETURN_IF_ERROR(Prepare(frame, false));
+    frame.sequence = next_sequence_++;
+    const EncodedFrame encoded = EncodeFrame(frame);
+    std::memcpy(record.data(), encoded.bytes.data(), encoded.used);
+    chain_.Absorb(frame);
+    ticket = TakeTicket(frame, {});
+    id = segment_->id();
+  }
+  LG_RETURN_IF_ERROR(Write(ticket, record));
+  return Position{id, ticket.offset};
+}
+
+Result<CommitInfo> Appender::AppendCommit(ByteSpan payload, bool use_reserve) {
+  Ticket ticket;
+  CommitInfo info;
+  ByteVector record;
+  {
+    MutexLock lock(mutex_);
+    LG_RETURN_IF_ERROR(CheckWritable());
+    Frame frame;
+    frame.kind = RecordKind::kCommit;
+    frame.plain_length = static_cast<uint32_t>(payload.size());
+    frame.record_length =
+        static_cast<uint32_t>(RecordLength(frame.kind, frame.plain_length, kCommitChunkLog2));
+    LG_RETURN_IF_ERROR(Prepare(frame, use_reserve));
+    frame.sequence = next_sequence_++;
+    frame.commit_number = head_.commit_number + 1;
+    frame.durable = durable_;
+    // Sealed under the lock: a commit is bound to all that is before it.
+    record = SealCommit(keys_, start_.vault_id, chain_.Running(), payload, frame);
+    chain_.Reset(frame.chain);
+    ticket = TakeTicket(frame, record);
+    const SegmentId id = segment_->id();
+    head_ = {id.epoch, frame.commit_number, frame.chain};
+    info = {head_, {id, ticket.offset}, {id, ticket.offset + frame.record_length}};
+  }
+  LG_RETURN_IF_ERROR(Write(ticket, record));
+  return info;
+}
+
+// Makes sure that there is a segment with room for such a record.
+Status Appender::Prepare(const Frame& frame, bool use_reserve) {
+  if (segment_ == nullptr || !segment_->Fits(frame)) return BeginSegment(frame, use_reserve);
+  return segment_->MakeRoom(frame, reserve_, use_reserve);
+}
+
+Status Appender::BeginSegment(const Frame& frame, bool use_reserve) {
+  LG_RETURN_IF_ERROR(EnsureEpochFolder());
+  uint64_t need = EmptyFooterSize() + frame.record_length + FooterBuilder::EntrySize(frame);
+  if (segment_ == nullptr && !inherited_.has_value()) {
+    LG_ASSIGN_OR_RETURN(inherited_, MissingFooter());
+  }
+  if (inherited_.has_value()) need += inherited_->RecordSize() + kFooterEntryHead + kLongFrameSize;
+  // The file first: where there is no room for it, the segment that is open stays as it is.
+  const std::string path = SegmentPath(files_.folder(), {start_.epoch, next_number_});
+  Result<std::unique_ptr<SegmentWriter>> next =
+      SegmentWriter::Create(files_.fs(), path, start_.segment_size, need, reserve_, use_reserve);
+  if (!next) {
+    // An empty file may be left behind: its number is spent, or the next attempt finds it taken.
+    if (const Result<bool> exists = files_.fs().Exists(path); !exists || *exists) ++next_number_;
+    return next.error();
+  }
+  const uint64_t number = next_number_++;
+  if (Status status = StartSegment(std::move(*next), number); !status)
+    return Poison(status.error());
+  reserve_.Refill();
+  return {};
+}
+
+Status Appender::StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t number) {
+  SegmentHeader header;
+  header.vault_id = start_.vault_id;
+  header.id = {start_.epoch, number};
+  header.session = start_.session;
+  header.previous_head = head_;
+  HeaderBlock previous_block = start_.tail.block;
+  bool has_previous = start_.tail.segment.has_value();
+  if (segment_ != nullptr) {
+    LG_RETURN_IF_ERROR(EndSegment(durable_));
+    header.previous = segment_->id();
+    header.previous_length = segment_->end();
+    header.link = chain_.Running();
+    previous_block = segment_->block();
+    has_previous = true;
+  } else if (has_previous) {
+    header.previous = *start_.tail.segment;
+    header.previous_length = start_.tail.length;
+    header.link = start_.tail.link;
+    if (start_.begins_epoch) header.parent = head_;
+  }
+  header.first_sequence = next_sequence_;
+  header.durable = durable_;
+  LG_RETURN_IF_ERROR(next->WriteHeader(header, has_previous ? &previous_block : nullptr));
+  folders_unsynced_.insert(EpochFolder(files_.folder(), start_.epoch));
+  segment_ = std::move(next);
+  chain_.Reset(ChainBaseOf(segment_->block()));
+  return inherited_.has_value() ? InheritFooter() : Status{};
+}
+
+// Writes the footer of the open segment, which then is complete.
+Status Appender::EndSegment(const Position& durable) {
+  Frame frame;
+  frame.sequence = next_sequence_++;
+  frame.commit_number = head_.commit_number;
+  frame.durable = durable;
+  frame.chain = head_.chain;
+  LG_RETURN_IF_ERROR(segment_->WriteFooter(frame));
+  chain_.Absorb(frame);
+  ended_unsynced_.push_back(segment_->file());
+  ended_bytes_ += segment_->end();
+  return {};
+}
+
+// What a crash kept the last session from writing.
+Result<std::optional<FooterBuilder>> Appender::MissingFooter() {
+  const LogTail& tail = start_.tail;
+  if (!tail.segment.has_value() || tail.complete || tail.records.empty())
+    return std::optional<FooterBuilder>();
+  LG_ASSIGN_OR_RETURN(const auto file, files_.Get(*tail.segment));
+  FooterBuilder footer(*tail.segment, tail.block);
+  for (const PassedRecord& record : tail.records) {
+    if (record.frame.kind != RecordKind::kCommit) {
+      footer.Add(record.offset, record.frame);
+      continue;
+    }
+    ByteVector bytes = record.copied_commit;
+    if (bytes.empty()) {
+      LG_ASSIGN_OR_RETURN(bytes, ReadRecord(*file, record.offset, record.frame));
+    }
+    // A commit that decayed since recovery read it: no copy is better than a wrong one.
+    if (!BodyMatches(bytes, record.frame, true)) return std::optional<FooterBuilder>();
+    footer.AddCommit(record.offset, bytes);
+  }
+  return std::optional<FooterBuilder>(std::move(footer));
+}
+
+Status Appender::InheritFooter() {
+  Frame frame;
+  frame.sequence = next_sequence_++;
+  frame.commit_number = head_.commit_number;
+  frame.durable = durable_;
+  frame.chain = head_.chain;
+  const ByteVector record =
+      inherited_->Build(RecordKind::kInheritedFooter, start_.tail.length, segment_->end(), frame);
+  inherited_.reset();
+  start_.tail.records.clear();
+  chain_.Absorb(frame);
+  return segment_->file()->WriteAt(segment_->Take(frame, {}), record);
+}
+
+Status Appender::EnsureEpochFolder() {
+  if (segment_ != nullptr) return {};
+  const std::string folder = EpochFolder(files_.folder(), start_.epoch);
+  LG_ASSIGN_OR_RETURN(const bool exists, files_.fs().Exists(folder));
+  if (!exists) {
+    LG_RETURN_IF_ERROR(files_.fs().CreateFolder(folder));
+  }
+  // The names of a folder that a crashed session made may not be durable either.
+  if (!start_.tail.segment.has_value() || start_.tail.segment->epoch != start_.epoch) {
+    folders_unsynced_.insert(files_.folder());
+    folders_unsynced_.insert(ParentOf(files_.folder()));
+  }
+  return {};
+}
+
+Appender::Ticket Appender::TakeTicket(const Frame& frame, ByteSpan commit) {
+  Ticket ticket;
+  ticket.number = ++taken_;
+  ticket.file = segment_->file();
+  ticket.offset = segment_->Take(frame, commit);
+  unwritten_.insert(ticket.number);
+  return ticket;
+}
+
+Status Appender::Write(const Ticket& ticket, ByteSpan record) {
+  const Status status = ticket.file->WriteAt(ticket.offset, record);
+  const uint64_t end = ticket.offset + record.size();
+  if (status && ticket.offset / kWritebackStep != end / kWritebackStep) {
+    const uint64_t step_end = end / kWritebackStep * kWritebackStep;
+    ticket.file->StartWriteback(step_end - kWritebackStep, kWritebackStep);
+  }
+  MutexLock lock(mutex_);
+  unwritten_.erase(ticket.number);
+  changed_.NotifyAll();
+  // Room was there before the place was taken, so even "no space" is not an ordinary answer here.
+  if (!status) return Poison(status.error());
+  return {};
+}
+
+bool Appender::AllWritten(uint64_t up_to) const {
+  return unwritten_.empty() || *unwritten_.begin() > up_to;
+}
+
+Status Appender::Sync() {
+  MutexLock lock(mutex_);
+  const uint64_t target = taken_;
+  while (true) {
+    if (poisoned_) return ReadOnlyNow("a write of the log failed earlier");
+    if (synced_ >= target) return {};
+    if (!syncing_) {
+      LG_RETURN_IF_ERROR(SyncAsLeader());
+      continue;
+    }
+    changed_.Wait(mutex_);
+  }
+}
+
+// One sync for all who wait by then. Whoever comes during it waits for the next one.
+Status Appender::SyncAsLeader() {
+  syncing_ = true;
+  const uint64_t batch = taken_;
+  const Head head = head_;
+  const Position end{segment_->id(), segment_->end()};
+  // Earlier segments before the one that continues them.
+  std::vector<std::shared_ptr<File>> files = std::move(ended_unsynced_);
+  ended_unsynced_.clear();
+  files.push_back(segment_->file());
+  const std::set<std::string> folders = std::move(folders_unsynced_);
+  folders_unsynced_.clear();
+  while (!poisoned_ && !AllWritten(batch)) changed_.Wait(mutex_);
+  Status status;
+  if (!poisoned_) {
+    mutex_.Unlock();
+    for (const auto& file : files)
+      if (status) status = file->Sync();
+    for (const std::string& folder : folders)
+      if (status) status = files_.fs().SyncFolder(folder);
+    mutex_.Lock();
+  }
+  syncing_ = false;
+  changed_.NotifyAll();
+  if (poisoned_) return ReadOnlyNow("a write of the log failed earlier");
+  if (!status) return Poison(status.error());
+  synced_ = batch;
+  durable_ = end;
+  durable_head_ = head;
+  return {};
+}
+
+Status Appender::Close() {
+  {
+    MutexLock lock(mutex_);
+    if (closed_) return {};
+    closed_ = true;
+    if (segment_ == nullptr) return {};
+  }
+  LG_RETURN_IF_ERROR(Sync());
+  MutexLock lock(mutex_);
+  // All is durable now, and the footer says so: whatever is missing later is damage.
+  Status status = EndSegment({segment_->id(), segment_->end()});
+  ended_unsynced_.clear();
+  if (status) status = segment_->file()->Sync();
+  if (!status) return Poison(status.error());
+  return {};
+}
+
+Head Appender::head() const {
+  MutexLock lock(mutex_);
+  return head_;
+}
+
+Head Appender::durable_head() const {
+  MutexLock lock(mutex_);
+  return durable_head_;
+}
+
+bool Appender::poisoned() const {
+  MutexLock lock(mutex_);
+  return poisoned_;
+}
+
+Appender::Written Appender::WaitUntilWritten() {
+  MutexLock lock(mutex_);
+  const uint64_t target = taken_;
+  Written written{head_, start_.tail.segment, start_.tail.length, start_.tail.complete};
+  if (segment_ != nullptr)
+    written = {head_, segment_->id(), segment_->end(), closed_ && !poisoned_};
+  while (!AllWritten(target)) changed_.Wait(mutex_);
+  return written;
+}
+
+Appender::Room Appender::room() {
+  MutexLock lock(mutex_);
+  reserve_.Refill();
+  Room room{ended_bytes_, 0, reserve_.missing()};
+  if (segment_ != nullptr && !closed_) {
+    room.own_bytes += segment_->allocated();
+    room.unused = segment_->unused();
+  }
+  return room;
+}
+
+}  // namespace leadglass

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// LogVerifier: reads every byte of a log that counts and says what is damaged, and whether a second
+// copy serves. What a commit names is not its business: data records are checked by their CRC and
+// by the digest of their tags, which the chain vouches for.
+// Thread-compatible.
+
+#include <functional>
+#include <vector>
+
+#include "crypto/log/sealed_log.h"
+#include "crypto/log/segment_walk.h"
+
+namespace leadglass {
+
+class LogVerifier {
+ public:
+  using Report = std::function<void(const SealedLog::Damage&)>;
+  using Progress = std::function<void(uint64_t done, uint64_t all)>;
+
+  LogVerifier(SegmentFiles& files, const Uuid& vault_id, const LogKeys& keys, Report report,
+              Progress progress)
+      : files_(files),
+        vault_id_(vault_id),
+        walker_(files, vault_id, keys),
+        report_(std::move(report)),
+        progress_(std::move(progress)) {}
+
+  // Checks the log as it was when `last` ended at `length`. Fails only when files cannot be read.
+  Status Run(SegmentId last, uint64_t length);
+
+ private:
+  struct Link {
+    CatalogEntry entry;
+    uint64_t length = 0;
+  };
+
+  Status BuildPath(SegmentId last, uint64_t length, SegmentCatalog& catalog);
+  Status CheckHeader(const Link& link, const Link* previous);
+  Result<SegmentOutcome> CheckRecords(size_t i);
+  Status CheckRecord(File& file, SegmentId id, const PassedRecord& record);
+  void Found(Position position, std::string what, bool healed);
+
+  SegmentFiles& files_;
+  const Uuid vault_id_;
+  SegmentWalker walker_;
+  const Report report_;
+  const Progress progress_;
+  std::vector<Link> path_;  // oldest first
+  uint64_t done_ = 0;
+  uint64_t all_ = 0;
+};
+
+}  // namespace leadglass

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/log/sealed_log.h"
+
+#include <algorithm>
+#include <atomic>
+
+#include "crypto/log/appender.h"
+#include "crypto/log/log_verifier.h"
+#include "crypto/log/record_reader.h"
+#include "crypto/log/recovery.h"
+#include "crypto/log/sealing.h"
+
+namespace leadglass {
+namespace {
+
+class SegmentedLog final : public SealedLog {
+ public:
+  SegmentedLog(FileSystem& fs, const std::string& folder, const Uuid& vault_id, LogKeys keys,
+               Options options)
+      : files_(fs, folder),
+        vault_id_(vault_id),
+        keys_(std::move(keys)),
+        options_(std::move(options)),
+        session_(NewUuid()),
+        reader_(files_, vault_id) {}
+
+  ~SegmentedLog() override {
+    if (Status closed = Close(); !closed) return;  // nobody to tell; recovery deals with it
+  }
+
+  // Reads names and the newest header.
+  Status ReadCatalog() {
+    LG_ASSIGN_OR_RETURN(SegmentCatalog catalog,
+                        SegmentCatalog::Read(files_, vault_id_, options_.read_only));
+    catalog_ = std::make_unique<SegmentCatalog>(std::move(catalog));
+    if (catalog_->listing().segments.empty()) return {};
+    const SegmentId newest = catalog_->listing().segments.back();
+    // A newest segment without a header is Recover()'s business: a crash leaves that.
+    LG_ASSIGN_OR_RETURN(const bool gone, catalog_->HeaderIsGone(newest));
+    if (gone) return {};
+    if (const Result<CatalogEntry> entry = catalog_->Header(newest); !entry) return entry.error();
+    return {};
+  }
+
+  Result<RecoveryReport> Recover(const std::optional<std::pair<Head, Position>>& from,
+                                 const CommitVisitor& visitor) override {
+    LG_CHECK(!recovered_);
+    Recovery recovery(files_, *catalog_, vault_id_, keys_, options_);
+    LG_ASSIGN_OR_RETURN(Recovered found, recovery.Run(from, visitor));
+    const RecoveryReport report = found.report;
+    tail_head_ = found.tail.head;
+    tail_durable_head_ = found.durable_head;
+    tail_segment_ = found.tail.segment;
+    tail_length_ = found.tail.length;
+    if (!options_.read_only) {
+      LG_RETURN_IF_ERROR(MakeTailDurable(found));
+      StartAppender(std::move(found));
+    }
+    recovered_ = true;
+    return report;
+  }
+
+  const Uuid& session() const override { return session_; }
+
+  Head head() const override { return appender_ ? appender_->head() : tail_head_; }
+  Head durable_head() const override {
+    return appender_ ? appender_->durable_head() : tail_durable_head_;
+  }
+  bool poisoned() const override { return appender_ && appender_->poisoned(); }
+
+  Result<DataRecord> AppendData(const FileKeyRef& key, uint64_t inode, uint64_t file_offset,
+                                ByteSpan plain, uint8_t chunk_log2) override {
+    LG_RETURN_IF_ERROR(CheckAppend(plain.size(), kMaxDataLength));
+    if (chunk_log2 < kMinChunkLog2 || chunk_log2 > kMaxChunkLog2)
+      return Error(Errc::kInvalidArgument, "chunk size out of range");
+    DataRecord record;
+    record.file_offset = file_offset;
+    record.length = static_cast<uint32_t>(plain.size());
+    record.chunk_log2 = chunk_log2;
+    record.write_id = {session_, write_counter_.fetch_add(1, std::memory_order_relaxed)};
+    Frame frame;
+    frame.kind = RecordKind::kData;
+    frame.chunk_log2 = chunk_log2;
+    frame.plain_length = record.length;
+    frame.record_length =
+        static_cast<uint32_t>(RecordLength(frame.kind, record.length, chunk_log2));
+    // Ciphertext only, at most 1 MiB and a little a thread: kept, so that no append allocates.
+    thread_local ByteVector bytes;
+    bytes.resize(frame.record_length);
+    const size_t body = static_cast<size_t>(BodyLength(frame.kind, record.length, chunk_log2));
+    std::fill(bytes.begin() + static_cast<ptrdiff_t>(frame.size() + body), bytes.end(), uint8_t{0});
+    frame.stream_prefix = SealStream(key.key, plain, 1u << chunk_log2,
+                                     DataAssociatedData(vault_id_, inode, key.generation, record),
+                                     MutableByteSpan(bytes).subspan(frame.size(), body));
+    DescribeBody(bytes, frame);
+    LG_ASSIGN_OR_RETURN(record.position, appender_->AppendData(frame, bytes));
+    return record;
+  }
+
+  Result<CommitInfo> AppendCommit(ByteSpan payload, bool use_reserve) override {
+    LG_RETURN_IF_ERROR(CheckAppend(payload.size(), kMaxCommitLength));
+    return appender_->AppendCommit(payload, use_reserve);
+  }
+
+  Status Sync() override {
+    LG_CHECK(recovered_);
+    return appender_ ? appender_->Sync() : Status{};
+  }
+
+  Status ReadData(const FileKeyRef& key, uint64_t inode, const DataRecord& record, uint32_t skip,
+                  MutableByteSpan out) override {
+    return reader_.Read(key, inode, record, skip, out);
+  }
+
+  Result<SpaceUse> Space() const override {
+    LG_ASSIGN_OR_RETURN(const uint64_t old_bytes, OldBytes());
+    LG_ASSIGN_OR_RETURN(const SpaceInfo disk, files_.fs().Space(files_.folder()));
+    SpaceUse use{old_bytes, 0};
+    if (!appender_) return use;
+    const Appender::Room room = appender_->room();
+    use.log_bytes += room.own_bytes;
+    const uint64_t free = disk.available_bytes + room.unused;
+    use.writable_bytes = free > room.reserve_missing ? free - room.reserve_missing : 0;
+    return use;
+  }
+
+  Status Verify(const std::function<void(const Damage&)>& report,
+                const std::function<void(uint64_t, uint64_t)>& progress) override {
+    LG_CHECK(recovered_);
+    std::optional<SegmentId> segment = tail_segment_;
+    uint64_t length = tail_length_;
+    if (appender_) {
+      const Appender::Written written = appender_->WaitUntilWritten();
+      segment = written.segment;
+      length = written.length;
+    }
+    if (!segment.has_value()) return {};
+    return LogVerifier(files_, vault_id_, keys_, report, progress).Run(*segment, length);
+  }
+
+  Status Close() override { return appender_ ? appender_->Close() : Status{}; }
+
+ private:
+  Status CheckAppend(size_t size, size_t limit) const {
+    LG_CHECK(recovered_);
+    if (!appender_) return Error(Errc::kUnavailable, "the log is open for reading only");
+    if (size == 0 || size > limit)
+      return Error(Errc::kInvalidArgument, "a record of " + std::to_string(size) + " bytes");
+    return {};
+  }
+
+  // What a crashed session wrote may be in the page cache only; what follows will build on it.
+  Status MakeTailDurable(const Recovered& found) {
+    const LogTail& tail = found.tail;
+    if (!tail.segment.has_value()) return {};
+    for (const SegmentId id : found.counted) {
+      LG_ASSIGN_OR_RETURN(const auto file, files_.Get(id));
+      LG_RETURN_IF_ERROR(file->Sync());
+      LG_RETURN_IF_ERROR(files_.fs().SyncFolder(EpochFolder(files_.folder(), id.epoch)));
+    }
+    LG_RETURN_IF_ERROR(files_.fs().SyncFolder(files_.folder()));
+    if (!tail.complete) GiveBackRoom(*tail.segment);
+    for (const SegmentId id : found.dropped) GiveBackRoom(id);
+    return {};
+  }
+
+  // Preallocated zeros at the end of a segment that nobody will write to any more. Torn bytes stay,
+  // for whoever wants to look at them.
+  void GiveBackRoom(SegmentId id) {
+    const auto file = files_.fs().Open(SegmentPath(files_.folder(), id), OpenMode::kReadWrite);
+    if (!file) return;
+    const Result<uint64_t> end = EndOfContent(**file);
+    const Result<uint64_t> size = (*file)->Size();
+    if (!end || !size || *size <= *end) return;
+    if (Status truncated = (*file)->Truncate(*end); !truncated) return;  // only room is lost
+  }
+
+  void StartAppender(Recovered found) {
+    Appender::Start start;
+    start.vault_id = vault_id_;
+    start.session = session_;
+    start.segment_size = options_.segment_size;
+    start.reserve_bytes = options_.reserve_bytes;
+    start.next_number = catalog_->listing().highest_number() + 1;
+    start.epoch = found.tail.segment.has_value() ? found.tail.segment->epoch : 1;
+    if (found.older_than_remembered) {
+      const auto& epochs = catalog_->listing().epochs;
+      uint32_t highest = std::max(start.epoch, options_.not_older_than->epoch);
+      if (!epochs.empty()) highest = std::max(highest, epochs.back());
+      start.epoch = highest + 1;
+      start.begins_epoch = true;
+    }
+    start.tail = std::move(found.tail);
+    appender_ = std::make_unique<Appender>(files_, keys_, std::move(start));
+  }
+
+  // Bytes of the segments that were there before; counted at the first question.
+  Result<uint64_t> OldBytes() const {
+    MutexLock lock(old_bytes_mutex_);
+    if (old_bytes_.has_value()) return *old_bytes_;
+    uint64_t sum = 0;
+    for (const SegmentId id : catalog_->listing().segments) {
+      LG_ASSIGN_OR_RETURN(const auto file,
+                          files_.fs().Open(SegmentPath(files_.folder(), id), OpenMode::kRead));
+      LG_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+      sum += size;
+    }
+    old_bytes_ = sum;
+    return sum;
+  }
+
+  SegmentFiles files_;
+  const Uuid vault_id_;
+  const LogKeys keys_;
+  const Options options_;
+  const Uuid session_;
+  RecordReader reader_;
+  std::unique_ptr<SegmentCatalog> catalog_;
+  std::unique_ptr<Appender> appender_;  // none when read-only
+  std::atomic<uint64_t> write_counter_{0};
+
+  bool recovered_ = false;
+  Head tail_head_;
+  Head tail_durable_head_;
+  std::optional<SegmentId> tail_segment_;
+  uint64_t tail_length_ = 0;
+
+  mutable Mutex old_bytes_mutex_;
+  mutable std::optional<uint64_t> old_bytes_ LG_GUARDED_BY(old_bytes_mutex_);
+};
+
+}  // namespace
+
+Result<std::unique_ptr<SealedLog>> SealedLog::Create(FileSystem& fs, const std::string& folder,
+                                                     const Uuid& vault_id, LogKeys keys,
+                                                     Options options) {
+  LG_RETURN_IF_ERROR(fs.CreateFolder(folder));
+  LG_RETURN_IF_ERROR(fs.CreateFolder(EpochFolder(folder, 1)));
+  return Open(fs, folder, vault_id, std::move(keys), std::move(options));
+}
+
+Result<std::unique_ptr<SealedLog>> SealedLog::Open(FileSystem& fs, const std::string& folder,
+                                                   const Uuid& vault_id, LogKeys keys,
+                                                   Options options) {
+  if (keys.metadata.empty())
+    return Error(Errc::kInvalidArgument, "a log cannot be opened without a metadata key");
+  auto log =
+      std::make_unique<SegmentedLog>(fs, folder, vault_id, std::move(keys), std::move(options));
+  LG_RETURN_IF_ERROR(log->ReadCatalog());
+  return std::unique_ptr<SealedLog>(std::move(log));
+}
+
+}  // namespace leadglass

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/log/segment_files.h"
+
+#include "crypto/log/segment_names.h"
+
+namespace leadglass {
+
+Result<std::shared_ptr<File>> SegmentFiles::Get(SegmentId id) {
+  {
+    MutexLock lock(mutex_);
+    if (const auto found = by_id_.find(id); found != by_id_.end()) {
+      by_use_.splice(by_use_.begin(), by_use_, found->second);
+      return by_use_.front().second;
+    }
+  }
+  // Opened outside the lock; where two threads open the same one, the second copy is dropped.
+  LG_ASSIGN_OR_RETURN(std::shared_ptr<File> file,
+                      fs_.Open(SegmentPath(folder_, id), OpenMode::kRead));
+  MutexLock lock(mutex_);
+  if (const auto found = by_id_.find(id); found != by_id_.end()) return found->second->second;
+  by_use_.emplace_front(id, file);
+  by_id_[id] = by_use_.begin();
+  if (by_use_.size() > kMaxOpen) {
+    by_id_.erase(by_use_.back().first);
+    by_use_.pop_back();
+  }
+  return file;
+}
+
+}  // namespace leadglass
