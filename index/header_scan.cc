@@ -22,9 +22,9 @@ class Prefix {
   uint64_t file_size() const { return file_size_; }
   bool whole() const { return bytes_.size() >= file_size_; }
   bool CanGrow() const { return !whole() && bytes_.size() < kMaxHeaderBytes; }
-  // Asks for at least `bytes`, doubling so that a long header is read in few steps.
+  // Asks for at least `bytes`, and more than that, so that a long header is read in few steps.
   NeedMore More(uint64_t bytes) const {
-    const uint64_t wish = std::max<uint64_t>(bytes, 2 * bytes_.size());
+    const uint64_t wish = std::max<uint64_t>(bytes + kFirstHeaderBytes, 2 * bytes_.size());
     return NeedMore{std::min({wish, file_size_, uint64_t{kMaxHeaderBytes}})};
   }
 

@@ -14,8 +14,9 @@
 // A worker serves one writer's uid, at most `files_per_worker` files and `seconds_per_worker`
 // seconds; then a fresh one takes its place: a worker that a hostile file took over cannot misfile
 // another writer's patients, nor its own writer's for long. What it answers is decoded as hostile.
-// A file on which a worker dies or hangs is tried once more in a fresh one, so that no file is
-// blamed for what an earlier one did; after that it is UnparsedReason::kParserLimit.
+// A file on which a worker dies or hangs is tried once more in a fresh one and without GDCM: so no
+// file is blamed for what an earlier one did, and an assertion inside GDCM loses no image. After
+// that it is UnparsedReason::kParserLimit.
 //
 // Thread-safe. Parse() blocks its caller; up to `max_workers` run at once, others wait.
 
@@ -43,7 +44,10 @@ class HeaderParserPool {
     std::chrono::seconds seconds_per_worker{60};
     // Wall clock for one request; a backstop above the 1 s of CPU, which a busy machine stretches.
     std::chrono::milliseconds patience{5000};
-    uint64_t memory_bytes = 256ull << 20;  // not enforced under sanitizers, which map terabytes
+    // On top of what the zygote has mapped. Not enforced under sanitizers, which map terabytes.
+    uint64_t memory_bytes = 256ull << 20;
+    // Runs in the worker before each parse, confined as a hostile file's code would be: tests only.
+    void (*before_parse_in_tests)(int socket, const uint8_t* prefix, size_t size) = nullptr;
   };
 
   // Fills `into` from the file's byte `offset` on; returns how many bytes it got (short only at the

@@ -59,8 +59,8 @@ struct ImageSpec {
   std::string patient_name = "Made^Patient";
   std::string birth_date = "19700101";
   std::string sex = "O";
-  std::string issuer;
-  std::string character_set;
+  std::string issuer = {};
+  std::string character_set = {};
   std::string study_uid = "2.25.1001";
   std::string series_uid = "2.25.2001";
   std::string sop_uid = "2.25.3001";

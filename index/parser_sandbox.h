@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// What a parser worker gives up before it sees the first byte of a file. One way: nothing here can
+// be undone by the process. Linux only; single-threaded processes only.
+
+#include <cstdint>
+
+#include "crypto/base/bytes.h"
+#include "crypto/base/result.h"
+
+namespace leadglass {
+
+// CPU seconds for one file, and for a worker's whole life.
+inline constexpr int kCpuSecondsPerFile = 1;
+inline constexpr int kCpuSecondsPerWorker = 30;
+
+// For the zygote: standard streams become /dev/null, every other descriptor but `keep` (which
+// becomes 3) is closed, signals get their defaults, the process leaves the terminal's session,
+// stops being dumpable, and, if it was root, becomes nobody. Fails when descriptors or root cannot
+// be given up.
+Status ShedPrivileges(int keep);
+
+// The seccomp filter as a program for the kernel. Made once, before there are workers: making it
+// takes longer than parsing a file.
+struct SandboxProgram {
+  ByteVector code;
+};
+Result<SandboxProgram> MakeSandboxProgram();
+
+// For a worker: resource limits (memory: `memory_bytes` more than is mapped now) and the seccomp
+// filter. kUnsupported when the kernel refuses; the process must then exit.
+Status EnterSandbox(const SandboxProgram& program, uint64_t memory_bytes);
+
+// Allows kCpuSecondsPerFile from now on; past them the kernel kills the process. Ends with the
+// object.
+class CpuBudget {
+ public:
+  CpuBudget();
+  ~CpuBudget();
+  CpuBudget(const CpuBudget&) = delete;
+  CpuBudget& operator=(const CpuBudget&) = delete;
+};
+
+}  // namespace leadglass

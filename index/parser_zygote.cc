@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/parser_zygote.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+extern "C" {  // glibc 2.36 forgets this
+#include <sys/pidfd.h>
+}
+
+#include <cerrno>
+#include <cstring>
+#include <optional>
+
+#include "index/character_set.h"
+#include "index/header_parser.h"
+#include "index/parser_protocol.h"
+#include "index/parser_sandbox.h"
+
+namespace leadglass {
+namespace {
+
+constexpr int kControl = 3;  // where ShedPrivileges puts the one descriptor it keeps
+
+// One byte, with at most one descriptor beside it.
+bool SendWithFd(int socket, uint8_t byte, int fd) {
+  iovec part{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  if (fd >= 0) {
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(header), &fd, sizeof(int));
+  }
+  ssize_t sent;
+  do {
+    sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  return sent == 1;
+}
+
+// False at the end of the socket. The descriptor is invalid when none came.
+bool ReceiveWithFd(int socket, uint8_t* byte, UniqueFd* fd) {
+  iovec part{byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  ssize_t got;
+  do {
+    got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
+  if (got != 1) return false;
+  const cmsghdr* header = CMSG_FIRSTHDR(&message);
+  if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
+    int received = -1;
+    std::memcpy(&received, CMSG_DATA(header), sizeof(int));
+    fd->Reset(received);
+  }
+  return true;
+}
+
+// One request, one answer. False when the pool has gone.
+bool Serve(int socket, const ParserZygoteOptions& options) {
+  ByteVector fixed(ParseRequest::kBytes);
+  if (!ReceiveAll(socket, fixed)) return false;
+  const auto request = ParseRequest::Decode(fixed);
+  if (!request) return false;
+  ByteVector prefix(request->prefix_bytes);
+  if (!ReceiveAll(socket, prefix)) return false;
+  ByteVector answer;
+  {
+    const CpuBudget budget;
+    if (options.before_parse != nullptr) {
+      options.before_parse(socket, prefix.data(), prefix.size());
+    }
+    answer = EncodeAnswer(ParseHeader(prefix, request->file_size, request->readers));
+  }
+  uint8_t length[4];
+  StoreLe(length, static_cast<uint32_t>(answer.size()));
+  return SendAll(socket, length) && SendAll(socket, answer);
+}
+
+[[noreturn]] void WorkerMain(int socket, pid_t zygote, const SandboxProgram& program,
+                             const ParserZygoteOptions& options) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (getppid() != zygote) _exit(1);
+  const bool safe = EnterSandbox(program, options.memory_bytes).has_value();
+  const uint8_t hello = safe ? kWorkerReady : kWorkerUnsafe;
+  if (!SendAll(socket, ByteSpan(&hello, 1)) || !safe) _exit(1);
+  while (Serve(socket, options)) {
+  }
+  _exit(0);
+}
+
+// Loads what libraries load lazily, once for all workers: they can open no file.
+void WarmUp() {
+  WarmUpCharacterSets();
+  static constexpr std::string_view kTiny(
+      "\x08\x00\x60\x00"
+      "CS\x02\x00OT"
+      "\x10\x00\x10\x00"
+      "PN\x02\x00"
+      "A "
+      "\x10\x00\x20\x00"
+      "LO\x02\x00"
+      "1 ",
+      30);
+  (void)ParseHeader(AsBytes(kTiny), kTiny.size());
+}
+
+[[noreturn]] void ZygoteMain(int control, const ParserZygoteOptions& options) {
+  if (!ShedPrivileges(control)) _exit(1);
+  // Without a program the worker says that it is not safe, which is what the pool reports.
+  auto made = MakeSandboxProgram();
+  const SandboxProgram program = made ? std::move(made).value() : SandboxProgram{};
+  WarmUp();
+  if (!SendWithFd(kControl, kWorkerReady, -1)) _exit(1);
+  const pid_t self = getpid();
+  while (true) {
+    uint8_t byte = 0;
+    UniqueFd socket;
+    if (!ReceiveWithFd(kControl, &byte, &socket) || !socket) _exit(0);
+    const pid_t worker = fork();
+    if (worker == 0) {
+      UniqueFd(kControl).Reset();
+      WorkerMain(socket.get(), self, program, options);
+    }
+    const UniqueFd pidfd(worker > 0 ? pidfd_open(worker, 0) : -1);
+    if (!SendWithFd(kControl, byte, pidfd.get())) _exit(0);
+  }
+}
+
+Status SocketPair(UniqueFd* ours, UniqueFd* theirs) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    return SystemError(errno, "parser: socketpair");
+  }
+  ours->Reset(pair[0]);
+  theirs->Reset(pair[1]);
+  return {};
+}
+
+}  // namespace
+
+ParserProcess::~ParserProcess() {
+  if (pidfd_) pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+Result<std::unique_ptr<ParserZygote>> ParserZygote::Start(const ParserZygoteOptions& options) {
+  UniqueFd ours, theirs;
+  LG_RETURN_IF_ERROR(SocketPair(&ours, &theirs));
+  const pid_t zygote = fork();
+  if (zygote < 0) return SystemError(errno, "parser: fork");
+  if (zygote == 0) ZygoteMain(theirs.get(), options);
+  theirs.Reset();
+  uint8_t hello = 0;
+  UniqueFd none;
+  if (!ReceiveWithFd(ours.get(), &hello, &none) || hello != kWorkerReady) {
+    return Error(Errc::kInternal, "parser: the parser process did not start");
+  }
+  return std::unique_ptr<ParserZygote>(new ParserZygote(std::move(ours)));
+}
+
+Result<ParserProcess> ParserZygote::Spawn() {
+  UniqueFd ours, theirs, pidfd;
+  LG_RETURN_IF_ERROR(SocketPair(&ours, &theirs));
+  MutexLock lock(mutex_);
+  uint8_t byte = 0;
+  if (!SendWithFd(control_.get(), byte, theirs.get()) ||
+      !ReceiveWithFd(control_.get(), &byte, &pidfd)) {
+    return Error(Errc::kUnavailable,
+                 "the parser process is gone: new images are not filed until the vault is mounted "
+                 "again");
+  }
+  if (!pidfd) return Error(Errc::kUnavailable, "parser: no process for a worker");
+  return ParserProcess(std::move(ours), std::move(pidfd));
+}
+
+}  // namespace leadglass
