@@ -6,9 +6,13 @@
 //   <vault>/leadglass.vault (+ .copy)   format, vault id, passphrase slots, older master keys
 //   <vault>/keyring (+ .copy)           4096 erasure secrets, sealed
 //
-// Each file exists twice; a damaged copy is served by the other and rewritten at the next change.
-// Byte layout: docs/format.md, "The vault file" and "The keyring". Every wrap and slot names its
-// algorithms, so that another set (PBKDF2, P-256) can be added without a new format.
+// Each file exists twice; a damaged copy is served by the other and rewritten by RepairCopies() or
+// at the next change. Byte layout: docs/format.md, "The vault file" and "The keyring". Every wrap
+// and slot names its algorithms, so that another set (PBKDF2, P-256) can be added without a new
+// format.
+//
+// A change first replaces the copy that is not in use, and touches the one in use when that is
+// durable; after a crash at any moment the files open in the old state or in the new one.
 //
 // Thread-compatible: callers serialise changes; const methods may run concurrently.
 
@@ -38,9 +42,12 @@ struct VaultInfo {
   uint32_t format_minor = 0;
   uint32_t key_epoch = 0;
   std::vector<SlotInfo> slots;
-  bool vault_file_copy_damaged = false;  // one of the two copies does not decode
+  // One of the two copies is missing, does not decode, or is older than the other.
+  bool vault_file_copy_damaged = false;
   bool keyring_copy_damaged = false;
-  std::optional<int64_t> keyring_exported_unix_seconds;  // newest known export
+  // Newest known export of this keyring; a change of the keyring (RemoveSlot() makes one) takes it
+  // away, because the exported copy no longer opens.
+  std::optional<int64_t> keyring_exported_unix_seconds;
 };
 
 class VaultKeys {
@@ -48,24 +55,32 @@ class VaultKeys {
   static constexpr uint32_t kDefaultScryptLog2N = 16;  // 64 MiB, r = 8, p = 1
   static constexpr uint32_t kErasureSecrets = 4096;
 
-  // Writes both files of a new vault into `folder` (which exists). Durable on return.
-  // kExists: a vault is there already. kInvalidArgument: empty passphrase, or log2_n
-  // outside 10..24.
+  // Writes both files of a new vault into `folder` (which exists). Durable on return; on error what
+  // was written is removed again, as far as the disk lets us.
+  // kExists: a vault, or any one of its four files, is there already (a keyring without its vault
+  // file is what is left of a vault, and never overwritten). kInvalidArgument: empty passphrase, or
+  // log2_n outside 10..24. kUnavailable: scrypt at that cost needs more memory than there is.
   static Result<std::unique_ptr<VaultKeys>> Create(FileSystem& fs, const std::string& folder,
                                                    const SecretBytes& passphrase,
                                                    uint32_t scrypt_log2_n, Clock& clock);
-  // Reads what needs no key. kNotFound: not a vault. kUnsupported: a newer format.
-  // kCorrupt: both copies damaged.
+  // Reads what needs no key, so nothing of it is authenticated. kNotFound: not a vault.
+  // kUnsupported: a newer format. kCorrupt: both copies damaged.
   static Result<VaultInfo> Inspect(FileSystem& fs, const std::string& folder);
-  // Unlocks. kAccessDenied: no slot opens with this passphrase. kCorrupt: both copies of the vault
-  // file or of the keyring are damaged, or one is older than the other requires.
+  // Unlocks; writes nothing. kAccessDenied: no slot opens with this passphrase. kCorrupt: both
+  // copies of the vault file or of the keyring are damaged, or one is older than the other
+  // requires, or the vault file was changed by somebody without the keys. kUnavailable: a slot's
+  // scrypt needs more memory than this machine has. Takes the time and memory of scrypt once for
+  // each slot tried.
   static Result<std::unique_ptr<VaultKeys>> Unlock(FileSystem& fs, const std::string& folder,
                                                    const SecretBytes& passphrase);
   virtual ~VaultKeys() = default;
 
   virtual const VaultInfo& info() const = 0;
 
-  // Passphrase slots. Durable on return; on error the files are as before.
+  // Passphrase slots. Durable on return; on error this object and the files are as before. Where
+  // the disk let a change be neither finished nor undone, the files hold the old state or the new,
+  // and every later change by this object is kUnavailable: open the vault again to see which.
+  // kInvalidArgument: empty passphrase, cost outside the limits, or 64 slots already.
   virtual Result<SlotInfo> AddSlot(const SecretBytes& passphrase, uint32_t scrypt_log2_n,
                                    Clock& clock) = 0;
   // Begins a new master key epoch, so that what is written from now on is out of reach of the
@@ -73,14 +88,19 @@ class VaultKeys {
   // slot carries an X25519 public key to which a new master key is wrapped. kNotFound: no such
   // slot. kInvalidArgument: it is the last one. An older slot file is refused afterwards (the log
   // records the key epoch in every commit).
+  // The caller hands the new log_keys() to the log before it writes on.
   virtual Status RemoveSlot(uint32_t slot_id) = 0;
+  // Rewrites each copy that info() calls damaged. Durable on return. To be called by whoever mounts
+  // for writing, before the first write: until then one more damage loses the files.
+  virtual Status RepairCopies() = 0;
 
   // Keys for the layers above, derived from the master key by name.
   virtual LogKeys log_keys() const = 0;    // metadata keys of every epoch
-  virtual Key index_key() const = 0;       // for the index's files
+  virtual Key index_key() const = 0;       // for the index's files; another one each key epoch
   virtual uint32_t key_epoch() const = 0;  // of the newest master key
   // Wraps small secrets that belong to the vault itself (the private half of a group key). The
-  // purpose and owner are bound. Opening works for wraps of any epoch.
+  // purpose and owner are bound. Opening works for wraps of any epoch; kCorrupt: damaged, another
+  // owner's, or of an epoch newer than the vault file knows.
   virtual ByteVector WrapForVault(const Key& key, std::string_view purpose,
                                   ByteSpan owner) const = 0;
   virtual Result<Key> UnwrapForVault(ByteSpan wrap, std::string_view purpose,

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/vault_file.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "crypto/internal/hkdf.h"
+
+namespace leadglass {
+namespace {
+
+constexpr std::array<uint8_t, 8> kMagic = {'L', 'G', 'V', 'A', 'U', 'L', 'T', 0};
+constexpr size_t kHeaderSize = 80;
+constexpr size_t kChecksumSize = sizeof(Digest);
+constexpr size_t kMacSize = sizeof(Digest);
+
+Error Damaged(const char* what) {
+  return Error(Errc::kCorrupt, std::string("vault file: ") + what);
+}
+
+ByteVector OlderMasterData(const VaultFile& file, uint32_t epoch) {
+  ByteWriter aad;
+  aad.Bytes8(AsBytes("older master key"));
+  aad.Raw(file.vault_id);
+  aad.U32(epoch);
+  aad.U32(file.key_epoch);
+  return aad.Take();
+}
+
+Digest Mac(ByteSpan covered, const Uuid& vault_id, const Key& newest_master) {
+  return internal::HmacSha256(DeriveKey(newest_master, "vault file", vault_id), covered);
+}
+
+// What the fields must be to each other, whoever wrote them.
+Status CheckShape(const VaultFile& file) {
+  if (file.version == 0 || file.key_epoch == 0 || file.key_epoch > kMaxKeyEpoch)
+    return Damaged("version or key epoch is out of range");
+  if (file.older_masters.size() + 1 != file.key_epoch)
+    return Damaged("the number of older master keys does not fit the key epoch");
+  if (file.slots.empty() || file.slots.size() > kMaxSlots)
+    return Damaged("the number of slots is out of range");
+  uint32_t last = 0;
+  for (const Slot& slot : file.slots) {
+    if (slot.id <= last) return Damaged("slot ids are not ascending");
+    last = slot.id;
+  }
+  if (last >= file.next_slot_id) return Damaged("a slot id is not below the next one");
+  return {};
+}
+
+// The file's clear header. Counts are returned beside it.
+struct Header {
+  VaultFile file;
+  size_t slots = 0;
+  size_t older = 0;
+};
+Result<Header> DecodeHeader(ByteReader& in) {
+  Header header;
+  VaultFile& file = header.file;
+  in.Raw(kMagic.size());
+  const uint16_t major = in.U16();
+  file.format_minor = in.U16();
+  in.U32();  // the length, checked before
+  const uint64_t features = in.U64();
+  if (major != kFormatMajor || features != 0)
+    return Error(Errc::kUnsupported, "vault file: format " + std::to_string(major) + "." +
+                                         std::to_string(file.format_minor) + ", features " +
+                                         std::to_string(features) +
+                                         ": made by a newer leadglass, which is needed to open it");
+  file.vault_id = in.Array<16>();
+  file.version = in.U64();
+  file.key_epoch = in.U32();
+  file.next_slot_id = in.U32();
+  file.min_keyring_version = in.U64();
+  file.keyring_exported_unix_seconds = in.I64();
+  header.slots = in.U16();
+  header.older = in.U16();
+  if (in.U32() != 0 || in.failed()) return Damaged("its header is malformed");
+  return header;
+}
+
+}  // namespace
+
+ByteVector EncodeVaultFile(const VaultFile& file, const Key& newest_master) {
+  LG_CHECK(CheckShape(file).has_value());
+  const size_t size = kHeaderSize + file.slots.size() * kSlotSize +
+                      file.older_masters.size() * kWrappedKeySize + kMacSize + kChecksumSize;
+  ByteWriter out;
+  out.Raw(kMagic);
+  out.U16(kFormatMajor);
+  out.U16(file.format_minor);
+  out.U32(static_cast<uint32_t>(size));
+  out.U64(0);  // incompatible features
+  out.Raw(file.vault_id);
+  out.U64(file.version);
+  out.U32(file.key_epoch);
+  out.U32(file.next_slot_id);
+  out.U64(file.min_keyring_version);
+  out.I64(file.keyring_exported_unix_seconds);
+  out.U16(static_cast<uint16_t>(file.slots.size()));
+  out.U16(static_cast<uint16_t>(file.older_masters.size()));
+  out.U32(0);
+  for (const Slot& slot : file.slots) EncodeSlot(slot, out);
+  for (const auto& wrap : file.older_masters) out.Raw(wrap);
+  out.Raw(Mac(out.span(), file.vault_id, newest_master));
+  out.Raw(Sha256(out.span()));
+  LG_CHECK(out.size() == size);
+  return out.Take();
+}
+
+Result<VaultFile> DecodeVaultFile(ByteSpan bytes) {
+  if (bytes.size() < kHeaderSize + kMacSize + kChecksumSize)
+    return Damaged("shorter than its header");
+  if (!std::equal(kMagic.begin(), kMagic.end(), bytes.begin()))
+    return Damaged("it does not begin as one");
+  if (LoadLe<uint32_t>(bytes.data() + 12) != bytes.size())
+    return Damaged("its length is not the one it was written with");
+  const Digest checksum = Sha256(bytes.first(bytes.size() - kChecksumSize));
+  if (!std::equal(checksum.begin(), checksum.end(), bytes.end() - kChecksumSize))
+    return Damaged("its checksum is wrong");
+
+  ByteReader in(bytes);
+  LG_ASSIGN_OR_RETURN(Header header, DecodeHeader(in));
+  if (in.remaining() !=
+      header.slots * kSlotSize + header.older * kWrappedKeySize + kMacSize + kChecksumSize)
+    return Damaged("its counts do not fit its length");
+  for (size_t i = 0; i < header.slots; ++i) {
+    LG_ASSIGN_OR_RETURN(Slot slot, DecodeSlot(in));
+    header.file.slots.push_back(slot);
+  }
+  for (size_t i = 0; i < header.older; ++i) {
+    header.file.older_masters.push_back(in.Array<kWrappedKeySize>());
+  }
+  LG_RETURN_IF_ERROR(CheckShape(header.file));
+  return std::move(header.file);
+}
+
+bool IsAuthentic(ByteSpan bytes, const Uuid& vault_id, const Key& newest_master) {
+  if (bytes.size() < kMacSize + kChecksumSize) return false;
+  const ByteSpan covered = bytes.first(bytes.size() - kMacSize - kChecksumSize);
+  const Digest mac = Mac(covered, vault_id, newest_master);
+  return internal::ConstantTimeEqual(mac.data(), bytes.data() + covered.size(), mac.size());
+}
+
+Result<std::vector<Key>> OpenMasters(const VaultFile& file, ByteSpan bytes,
+                                     const SecretBytes& passphrase) {
+  std::optional<Key> newest;
+  Error why(Errc::kAccessDenied, "no slot opens with this passphrase");
+  for (const Slot& slot : file.slots) {
+    Result<Key> master = OpenSlot(file.vault_id, slot, passphrase, file.key_epoch);
+    if (master) {
+      newest = std::move(*master);
+      break;
+    }
+    if (master.error().code == Errc::kCorrupt)
+      return Damaged("the passphrase fits a slot whose master key was altered");
+    if (master.error().code != Errc::kAccessDenied) why = master.error();
+  }
+  if (!newest) return why;
+  if (!IsAuthentic(bytes, file.vault_id, *newest))
+    return Damaged("it was changed by somebody without the keys");
+  std::vector<Key> masters;
+  for (uint32_t epoch = 1; epoch < file.key_epoch; ++epoch) {
+    LG_ASSIGN_OR_RETURN(
+        Key older, UnwrapKey(*newest, file.older_masters[epoch - 1], OlderMasterData(file, epoch)));
+    masters.push_back(std::move(older));
+  }
+  masters.push_back(std::move(*newest));
+  return masters;
+}
+
+void WrapOlderMasters(const std::vector<Key>& masters, VaultFile& file) {
+  LG_CHECK(masters.size() == file.key_epoch);
+  file.older_masters.clear();
+  for (uint32_t epoch = 1; epoch < file.key_epoch; ++epoch) {
+    const ByteVector wrap =
+        WrapKey(masters.back(), masters[epoch - 1], OlderMasterData(file, epoch));
+    std::array<uint8_t, kWrappedKeySize> fixed{};
+    std::memcpy(fixed.data(), wrap.data(), fixed.size());
+    file.older_masters.push_back(fixed);
+  }
+}
+
+}  // namespace leadglass

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "crypto/vault_files.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace leadglass {
+namespace {
+
+// Of the reasons why neither copy serves, the one that tells most.
+Error Worse(const Error& a, const Error& b) {
+  for (const Errc code : {Errc::kUnsupported, Errc::kCorrupt}) {
+    if (a.code == code) return a;
+    if (b.code == code) return b;
+  }
+  return a.code == Errc::kNotFound ? b : a;
+}
+
+// Whether a copy's clear header lets it be the keyring of `file`.
+bool Fits(const Keyring::Header& header, const VaultFile& file) {
+  return header.vault_id == file.vault_id && header.key_epoch == file.key_epoch &&
+         header.version >= file.min_keyring_version;
+}
+
+bool AnyKeyringCopyDamaged(const FilePair& pair, const VaultFile& file) {
+  const auto copies = pair.Read(kMaxKeyringSize);
+  for (const Result<ByteVector>& bytes : copies) {
+    if (!bytes) return true;
+    const auto header = Keyring::DecodeHeader(*bytes);
+    if (!header || !Fits(*header, file)) return true;
+  }
+  return *copies[0] != *copies[1];
+}
+
+}  // namespace
+
+FilePair VaultFilePair(FileSystem& fs, const std::string& folder) {
+  return FilePair(fs, folder + "/leadglass.vault");
+}
+
+FilePair KeyringPair(FileSystem& fs, const std::string& folder) {
+  return FilePair(fs, folder + "/keyring");
+}
+
+Result<std::vector<VaultFileCopy>> ReadVaultFile(const FilePair& pair) {
+  auto copies = pair.Read(kMaxVaultFileSize);
+  std::vector<VaultFileCopy> found;
+  std::vector<Error> errors;
+  for (size_t copy = 0; copy < 2; ++copy) {
+    if (!copies[copy]) {
+      errors.push_back(copies[copy].error());
+      continue;
+    }
+    Result<VaultFile> file = DecodeVaultFile(*copies[copy]);
+    if (!file) {
+      errors.push_back(file.error());
+      continue;
+    }
+    if (!found.empty() && found[0].bytes == *copies[copy]) return found;
+    found.push_back({copy, std::move(*copies[copy]), std::move(*file), false});
+  }
+  if (found.empty()) {
+    Error error = Worse(errors[0], errors[1]);
+    if (error.code == Errc::kNotFound) error.context = "no vault in this folder";
+    return error;
+  }
+  for (VaultFileCopy& copy : found) copy.other_differs = true;
+  std::stable_sort(found.begin(), found.end(), [](const VaultFileCopy& a, const VaultFileCopy& b) {
+    return a.file.version > b.file.version;
+  });
+  return found;
+}
+
+Result<KeyringCopy> ReadKeyring(const FilePair& pair, const VaultFile& file, const Key& master) {
+  auto copies = pair.Read(kMaxKeyringSize);
+  const bool differ = !copies[0] || !copies[1] || *copies[0] != *copies[1];
+  std::optional<KeyringCopy> best;
+  std::optional<Error> unsupported;
+  for (size_t copy = 0; copy < 2; ++copy) {
+    if (!copies[copy]) continue;
+    const auto header = Keyring::DecodeHeader(*copies[copy]);
+    if (!header && header.error().code == Errc::kUnsupported) unsupported = header.error();
+    if (!header || !Fits(*header, file)) continue;
+    if (best && best->keyring.version() >= header->version) continue;
+    Result<Keyring> keyring = Keyring::Open(*copies[copy], file.vault_id, master);
+    if (!keyring) continue;
+    best = KeyringCopy{copy, std::move(*copies[copy]), std::move(*keyring), differ};
+  }
+  if (best) return std::move(*best);
+  if (unsupported) return *unsupported;
+  return Error(Errc::kCorrupt,
+               "keyring: neither copy is intact and as new as the vault file demands (version " +
+                   std::to_string(file.min_keyring_version) + ", key epoch " +
+                   std::to_string(file.key_epoch) +
+                   "); put an exported keyring of that version in place of both");
+}
+
+VaultInfo InfoOf(const VaultFile& file) {
+  VaultInfo info;
+  info.vault_id = file.vault_id;
+  info.format_major = kFormatMajor;
+  info.format_minor = file.format_minor;
+  info.key_epoch = file.key_epoch;
+  for (const Slot& slot : file.slots) {
+    info.slots.push_back({slot.id, "scrypt", slot.scrypt_log2_n, slot.created_unix_seconds});
+  }
+  if (file.keyring_exported_unix_seconds != 0)
+    info.keyring_exported_unix_seconds = file.keyring_exported_unix_seconds;
+  return info;
+}
+
+Result<VaultInfo> VaultKeys::Inspect(FileSystem& fs, const std::string& folder) {
+  LG_ASSIGN_OR_RETURN(const auto copies, ReadVaultFile(VaultFilePair(fs, folder)));
+  const VaultFileCopy& newest = copies.front();
+  VaultInfo info = InfoOf(newest.file);
+  info.vault_file_copy_damaged = newest.other_differs;
+  info.keyring_copy_damaged = AnyKeyringCopyDamaged(KeyringPair(fs, folder), newest.file);
+  return info;
+}
+
+}  // namespace leadglass
