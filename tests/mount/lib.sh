@@ -1,0 +1,91 @@
+# shellcheck shell=bash
+# lib.sh: what a mount test has at hand. Sourced by every *_test.sh, which run_mount_test.sh starts
+# with WORK (its own scratch folder), VAULT, MNT (mount point) and LEADGLASS (the program) set.
+# With LEADGLASS_PLAIN=1 MNT is a plain folder: the test's own expectations are tried on ext4.
+
+fail() {
+  echo "FAILED: $*" >&2
+  exit 1
+}
+
+# same WHAT EXPECTED ACTUAL
+same() { [[ $2 == "$3" ]] || fail "$1: expected '$2', got '$3'"; }
+
+# refused COMMAND...: passes when the command fails.
+refused() {
+  if "$@" 2>/dev/null; then fail "was allowed: ${*//$WORK/}"; fi
+}
+
+skip() {
+  echo "SKIPPED: $*"
+  exit 77
+}
+
+need_real_mount() {
+  if [[ -n ${LEADGLASS_PLAIN:-} ]]; then skip "needs a real mount"; fi
+}
+
+# wait_for SECONDS WHAT COMMAND...: polls until the command succeeds.
+wait_for() {
+  local deadline=$((SECONDS + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    ((SECONDS < deadline)) || fail "waited in vain for $what"
+    sleep 0.05
+  done
+}
+
+daemon_pid() { cat "$WORK/daemon.pid"; }
+
+# mount_vault [OPTION...]: mounts VAULT at MNT; the daemon's log is appended to WORK/daemon.log.
+# shellcheck disable=SC2120 # options are passed by some tests
+mount_vault() {
+  [[ -z ${LEADGLASS_PLAIN:-} ]] || return 0
+  "$LEADGLASS" mount "$VAULT" "$MNT" --foreground --passphrase-file "$WORK/passphrase" \
+    --state-dir "$WORK/state" "$@" >>"$WORK/daemon.log" 2>&1 &
+  echo $! >"$WORK/daemon.pid"
+  local deadline=$((SECONDS + ${MOUNT_SECONDS:-20}))
+  until mountpoint -q "$MNT"; do
+    kill -0 "$(daemon_pid)" 2>/dev/null || fail "mount gave up: $(tail -n 3 "$WORK/daemon.log")"
+    ((SECONDS < deadline)) || fail "not mounted after ${MOUNT_SECONDS:-20} s"
+    sleep 0.02
+  done
+}
+
+# Waits until the daemon has gone: only then the vault is closed.
+unmount_vault() {
+  [[ -z ${LEADGLASS_PLAIN:-} ]] || return 0
+  "$LEADGLASS" umount "$MNT" || fail "umount"
+  wait_for 20 "the end of the daemon" daemon_gone
+}
+daemon_gone() { ! kill -0 "$(daemon_pid)" 2>/dev/null; }
+
+remount() {
+  unmount_vault
+  mount_vault
+}
+
+# kill -9, and what a machine does afterwards: the mount point is dead until somebody mounts again.
+kill_daemon() {
+  [[ -z ${LEADGLASS_PLAIN:-} ]] || return 0
+  kill -9 "$(daemon_pid)"
+  wait_for 10 "the daemon to die" daemon_gone
+}
+
+# A free TCP port. Another process may take it before it is used: tests retry their server's start.
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# gen_study OUT ARGUMENT...
+gen_study() { "$SOURCE_DIR/scripts/gen_study.py" "$@"; }
+
+# checksums DIR: one line a file, sorted by name.
+checksums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 -r sha256sum); }
+
+# tree_facts DIR: all that a copy has to keep: type, mode, owner, links, size, time to the
+# nanosecond, target, contents.
+tree_facts() {
+  (cd "$1" && find . ! -name . -printf '%P|%y|%m|%U:%G|%n|%l|%T@|' \
+    \( -type f -printf '%s\n' -o -printf '\n' \) | sort && checksums .)
+}
