@@ -104,10 +104,14 @@ void EnumField(FieldReader& a, E& value, E last) {
   if (!a.failed()) value = static_cast<E>(raw);
 }
 
+// Inode numbers and cookies stay below: the bit above means something to the layers on top, and one
+// more than any of them is a number, too.
+inline constexpr uint64_t kNumberLimit = uint64_t{1} << 63;
+
 template <typename A>
 void InodeField(A& a, typename A::template Ref<InodeId> inode) {
   a.Number(inode);
-  a.Require(inode != kNoInode);
+  a.Require(inode != kNoInode && inode < kNumberLimit);
 }
 
 // A u32 count and that many names.
@@ -152,6 +156,7 @@ void Fields(A& a, typename A::template Ref<NameRecord> r) {
   a.Number(r.mode_type);
   a.Number(r.flags);
   a.Number(r.cookie);
+  a.Require(r.cookie < kNumberLimit);
 }
 
 // Where a data extent's bytes lie; checks that the record holds them all.

@@ -9,11 +9,10 @@
 #include "index/operations.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace leadglass;
-  const Result<Operations> first = DecodeOperations({data, size});
+  const auto first = leadglass::DecodeOperations({data, size});
   if (!first) return 0;
-  const ByteVector once = EncodeOperations(*first);
-  const Result<Operations> second = DecodeOperations(once);
-  if (!second || EncodeOperations(*second) != once) std::abort();
+  const leadglass::ByteVector once = leadglass::EncodeOperations(*first);
+  const auto second = leadglass::DecodeOperations(once);
+  if (!second || leadglass::EncodeOperations(*second) != once) std::abort();
   return 0;
 }

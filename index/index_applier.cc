@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "index/index_applier.h"
+
+#include <algorithm>
+
+#include "crypto/aead.h"
+#include "index/index_keys.h"
+
+namespace leadglass {
+namespace keys = index_keys;
+
+uint64_t InstanceHash(std::string_view instance_identity) {
+  return LoadBe<uint64_t>(Sha256(AsBytes(instance_identity)).data());
+}
+
+Status IndexApplier::Apply(const Operation& operation) {
+  return std::visit([this](const auto& op) { return Do(op); }, operation);
+}
+
+bool IndexApplier::IsNewInode(InodeId inode) {
+  if (inode < state_.next_inode) return false;
+  state_.next_inode = inode + 1;
+  bounds_.Set(inode, 0);
+  return true;
+}
+
+Result<std::optional<InodeRecord>> IndexApplier::StoredInode(InodeId inode) {
+  LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(keys::Inode(inode)));
+  if (!value) return std::optional<InodeRecord>();
+  LG_ASSIGN_OR_RETURN(auto record, DecodeInode(inode, *value));
+  return std::optional(std::move(record));
+}
+
+Status IndexApplier::Do(const PutInode& op) {
+  const InodeRecord& record = op.record;
+  std::optional<InodeRecord> old;
+  if (!IsNewInode(record.inode)) {
+    LG_ASSIGN_OR_RETURN(old, StoredInode(record.inode));
+  }
+  if (!old) ++state_.counts.inodes;
+  const bool was_orphan = old && old->nlink == 0;
+  if (record.nlink == 0 && !was_orphan) batch_.Put(keys::Orphan(record.inode), "");
+  if (record.nlink != 0 && was_orphan) batch_.Erase(keys::Orphan(record.inode));
+  batch_.Put(keys::Inode(record.inode), EncodeInode(record));
+  return {};
+}
+
+Status IndexApplier::Do(const EraseInode& op) {
+  if (IsNewInode(op.inode)) return {};
+  LG_ASSIGN_OR_RETURN(const auto old, StoredInode(op.inode));
+  if (old) --state_.counts.inodes;
+  if (old && old->nlink == 0) batch_.Erase(keys::Orphan(op.inode));
+  LG_RETURN_IF_ERROR(DropFiling(op.inode));
+  std::vector<std::string> doomed;
+  LG_RETURN_IF_ERROR(batch_.Scan(keys::Inode(op.inode), keys::AfterInode(op.inode),
+                                 [&](std::string_view key, std::string_view) {
+                                   doomed.emplace_back(key);
+                                   return true;
+                                 }));
+  for (std::string& key : doomed) batch_.Erase(std::move(key));
+  bounds_.Forget(op.inode);
+  return {};
+}
+
+Status IndexApplier::EvictCookie(const NameRecord& record) {
+  LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(keys::Cookie(record.parent, record.cookie)));
+  if (!value) return {};
+  LG_ASSIGN_OR_RETURN(const NameRecord other,
+                      DecodeListedName(record.parent, record.cookie, *value));
+  if (other.name != record.name) batch_.Erase(keys::Name(record.parent, other.name));
+  return {};
+}
+
+Status IndexApplier::Do(const PutName& op) {
+  const NameRecord& record = op.record;
+  IsNewInode(record.inode);
+  const std::string key = keys::Name(record.parent, record.name);
+  if (!IsNewInode(record.parent)) {
+    LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(key));
+    if (value) {
+      LG_ASSIGN_OR_RETURN(const NameRecord old, DecodeName(record.parent, record.name, *value));
+      if (old.cookie != record.cookie) batch_.Erase(keys::Cookie(record.parent, old.cookie));
+    }
+  }
+  if (record.cookie < state_.next_cookie) LG_RETURN_IF_ERROR(EvictCookie(record));
+  state_.next_cookie = std::max(state_.next_cookie, record.cookie + 1);
+  batch_.Put(key, EncodeName(record));
+  batch_.Put(keys::Cookie(record.parent, record.cookie), EncodeListedName(record));
+  return {};
+}
+
+Status IndexApplier::Do(const EraseName& op) {
+  std::string key = keys::Name(op.parent, op.name);
+  LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(key));
+  if (!value) return {};
+  LG_ASSIGN_OR_RETURN(const NameRecord old, DecodeName(op.parent, op.name, *value));
+  batch_.Erase(keys::Cookie(op.parent, old.cookie));
+  batch_.Erase(std::move(key));
+  return {};
+}
+
+Status IndexApplier::Do(const PutExtent& op) {
+  IsNewInode(op.inode);
+  return PutExtentInto(batch_, bounds_, op.inode, op.extent);
+}
+
+Status IndexApplier::Do(const CutExtents& op) {
+  IsNewInode(op.inode);
+  return CutExtentsFrom(batch_, bounds_, op.inode, op.size);
+}
+
+Status IndexApplier::Do(const PutXattr& op) {
+  IsNewInode(op.inode);
+  batch_.Put(keys::Xattr(op.inode, op.name), std::string(AsText(op.value)));
+  return {};
+}
+
+Status IndexApplier::Do(const EraseXattr& op) {
+  batch_.Erase(keys::Xattr(op.inode, op.name));
+  return {};
+}
+
+Status IndexApplier::Do(const PutFileKey& op) {
+  IsNewInode(op.record.inode);
+  batch_.Put(keys::FileKey(op.record.inode, op.record.generation), EncodeRecord(op.record));
+  return {};
+}
+
+Status IndexApplier::Do(const PutStudyKey& op) {
+  const StudyKeyRecord& record = op.record;
+  const std::string id(AsText(record.study_key_id));
+  const std::string key = keys::StudyKey(record.study_key_id, record.group);
+  LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(key));
+  if (value) {
+    LG_ASSIGN_OR_RETURN(const auto old, DecodeRecord<StudyKeyRecord>(*value));
+    const std::string old_pointer = keys::StudyKeyOfIdentity(old.study_identity);
+    LG_ASSIGN_OR_RETURN(const auto pointed, batch_.Get(old_pointer));
+    if (pointed == id) batch_.Erase(old_pointer);
+  }
+  batch_.Put(key, EncodeRecord(record));
+  batch_.Put(keys::StudyKeyOfIdentity(record.study_identity), id);
+  return {};
+}
+
+Status IndexApplier::Do(const PutGroupKey& op) {
+  batch_.Put(keys::GroupKey(op.record.group), EncodeRecord(op.record));
+  return {};
+}
+
+Status IndexApplier::Do(const PutSession& op) {
+  state_.next_session = std::max(state_.next_session, op.number + 1);
+  batch_.Put(keys::Session(op.number), std::string(AsText(op.session)));
+  sessions_.push_back(op);
+  return {};
+}
+
+Status IndexApplier::DropFolderPointer(InodeId folder, const std::string& entity_key) {
+  std::string pointer = keys::EntityOfFolder(folder);
+  LG_ASSIGN_OR_RETURN(const auto pointed, batch_.Get(pointer));
+  if (pointed == entity_key) batch_.Erase(std::move(pointer));
+  return {};
+}
+
+Status IndexApplier::Do(const PutEntity& op) {
+  const EntityRecord& record = op.record;
+  IsNewInode(record.folder);
+  const std::string key = keys::Entity(record.kind, record.identity);
+  LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(key));
+  if (value) {
+    LG_ASSIGN_OR_RETURN(const auto old, DecodeRecord<EntityRecord>(*value));
+    if (old.folder != record.folder) LG_RETURN_IF_ERROR(DropFolderPointer(old.folder, key));
+  }
+  batch_.Put(key, EncodeRecord(record));
+  batch_.Put(keys::EntityOfFolder(record.folder), key);
+  return {};
+}
+
+Status IndexApplier::Do(const EraseEntity& op) {
+  std::string key = keys::Entity(op.kind, op.identity);
+  LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(key));
+  if (!value) return {};
+  LG_ASSIGN_OR_RETURN(const auto old, DecodeRecord<EntityRecord>(*value));
+  LG_RETURN_IF_ERROR(DropFolderPointer(old.folder, key));
+  batch_.Erase(std::move(key));
+  return {};
+}
+
+Status IndexApplier::DropFiling(InodeId inode) {
+  LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(keys::Filing(inode)));
+  if (!value) return {};
+  LG_ASSIGN_OR_RETURN(const auto old, DecodeRecord<FilingRecord>(*value));
+  if (old.state == FilingState::kFiled) {
+    --state_.counts.filed;
+    batch_.Erase(keys::Instance(old.view_folder, InstanceHash(old.instance_identity), inode));
+  } else {
+    --state_.counts.unfiled;
+    batch_.Erase(keys::Unfiled(inode));
+  }
+  batch_.Erase(keys::Filing(inode));
+  return {};
+}
+
+Status IndexApplier::Do(const PutFiling& op) {
+  const FilingRecord& record = op.record;
+  if (!IsNewInode(record.inode)) LG_RETURN_IF_ERROR(DropFiling(record.inode));
+  if (record.state == FilingState::kFiled) {
+    ++state_.counts.filed;
+    batch_.Put(
+        keys::Instance(record.view_folder, InstanceHash(record.instance_identity), record.inode),
+        "");
+  } else {
+    ++state_.counts.unfiled;
+    batch_.Put(keys::Unfiled(record.inode), "");
+  }
+  batch_.Put(keys::Filing(record.inode), EncodeRecord(record));
+  return {};
+}
+
+Status IndexApplier::Do(const EraseFiling& op) { return DropFiling(op.inode); }
+
+}  // namespace leadglass

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The keys of the index: one letter for the kind, then numbers in big-endian, so that the order of
+// the bytes is the order of the numbers. Private to index/ (kIndexSchema); docs/format-index.md
+// gives the summary.
+//
+//   H                              state: head, position, counters
+//   I inode, then one part byte:
+//     0x00                         the inode
+//     0x01 end                     an extent, by the offset after its last byte
+//     0x02 generation              a file key
+//     0x03 name                    an extended attribute
+//     0x04                         the filing record
+//   N folder name                  a name, by name
+//   D folder cookie                a name, by listing position
+//   O inode                        an orphan
+//   U inode                        a file whose filing state is not kFiled
+//   S folder hash inode            a filed image of a series folder, by hash of its identity
+//   P kind identity                an entity
+//   Q folder                       the entity of a view folder
+//   Y id group, Z identity         a study key; the id of a study's key
+//   G group, M number              a group key; a session
+//
+// Extents are keyed by their end because LevelDB seeks forward only: the first key beyond an offset
+// is the extent that holds it.
+
+#include <string>
+#include <string_view>
+
+#include "index/records.h"
+
+namespace leadglass::index_keys {
+
+inline void AppendBe64(std::string& key, uint64_t value) {
+  uint8_t bytes[8];
+  StoreBe(bytes, value);
+  key.append(reinterpret_cast<const char*>(bytes), sizeof(bytes));
+}
+inline void AppendBe32(std::string& key, uint32_t value) {
+  uint8_t bytes[4];
+  StoreBe(bytes, value);
+  key.append(reinterpret_cast<const char*>(bytes), sizeof(bytes));
+}
+inline uint64_t Be64At(std::string_view key, size_t at) {
+  return key.size() < at + 8 ? 0 : LoadBe<uint64_t>(AsBytes(key).data() + at);
+}
+
+inline constexpr char kInodePart = 0;
+inline constexpr char kExtentPart = 1;
+inline constexpr char kFileKeyPart = 2;
+inline constexpr char kXattrPart = 3;
+inline constexpr char kFilingPart = 4;
+
+// A letter and a number: a whole key, or the beginning of one.
+inline std::string Numbered(char letter, uint64_t number) {
+  std::string key(1, letter);
+  AppendBe64(key, number);
+  return key;
+}
+inline std::string InodePart(InodeId inode, char part) { return Numbered('I', inode) + part; }
+
+inline std::string State() { return "H"; }
+inline std::string Inode(InodeId inode) { return InodePart(inode, kInodePart); }
+inline std::string Extent(InodeId inode, uint64_t end) {
+  std::string key = InodePart(inode, kExtentPart);
+  AppendBe64(key, end);
+  return key;
+}
+inline std::string FileKey(InodeId inode, uint32_t generation) {
+  std::string key = InodePart(inode, kFileKeyPart);
+  AppendBe32(key, generation);
+  return key;
+}
+inline std::string Xattr(InodeId inode, std::string_view name) {
+  return InodePart(inode, kXattrPart).append(name);
+}
+inline std::string Filing(InodeId inode) { return InodePart(inode, kFilingPart); }
+inline std::string Name(InodeId folder, std::string_view name) {
+  return Numbered('N', folder).append(name);
+}
+inline std::string Cookie(InodeId folder, uint64_t cookie) {
+  std::string key = Numbered('D', folder);
+  AppendBe64(key, cookie);
+  return key;
+}
+inline std::string Orphan(InodeId inode) { return Numbered('O', inode); }
+inline std::string Unfiled(InodeId inode) { return Numbered('U', inode); }
+// `hash` is 8 bytes of a hash of the instance identity: what matches is looked at.
+inline std::string Instances(InodeId folder, uint64_t hash) {
+  std::string key = Numbered('S', folder);
+  AppendBe64(key, hash);
+  return key;
+}
+inline std::string Instance(InodeId folder, uint64_t hash, InodeId inode) {
+  std::string key = Instances(folder, hash);
+  AppendBe64(key, inode);
+  return key;
+}
+inline std::string Entity(EntityKind kind, std::string_view identity) {
+  return std::string{'P', static_cast<char>(kind)}.append(identity);
+}
+inline std::string EntityOfFolder(InodeId folder) { return Numbered('Q', folder); }
+inline std::string StudyKey(const Uuid& id, uint64_t group) {
+  std::string key("Y");
+  key.append(AsText(id));
+  AppendBe64(key, group);
+  return key;
+}
+inline std::string StudyKeyOfIdentity(std::string_view identity) {
+  return std::string("Z").append(identity);
+}
+inline std::string GroupKey(uint64_t group) { return Numbered('G', group); }
+inline std::string Session(uint32_t number) {
+  std::string key("M");
+  AppendBe32(key, number);
+  return key;
+}
+
+// The first key after all that begin with `prefix`.
+inline std::string After(std::string prefix) {
+  while (prefix.back() == '\xff') prefix.pop_back();  // a prefix begins with a letter
+  prefix.back() = static_cast<char>(prefix.back() + 1);
+  return prefix;
+}
+// The end of everything keyed by the inode.
+inline std::string AfterInode(InodeId inode) { return InodePart(inode, kFilingPart + 1); }
+
+}  // namespace leadglass::index_keys

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// LevelDbIndex: the Index in a LevelDB whose files are sealed. Private to index/; the contract is
+// index/index.h, the files are docs/format-index.md.
+//
+// Threads: LevelDB serves readers concurrently. What Apply() changes beside it (head, counters,
+// sessions) is guarded here. Lock order: none is held while another is taken, or while LevelDB is
+// called.
+
+#include <atomic>
+#include <memory>
+#include <unordered_map>
+
+#include "crypto/base/mutex.h"
+#include "index/extent_map.h"
+#include "index/index.h"
+#include "index/index_values.h"
+#include "index/sealed_env.h"
+
+namespace leveldb {
+class Cache;
+class DB;
+class FilterPolicy;
+class Logger;
+}  // namespace leveldb
+
+namespace leadglass {
+
+class LevelDbIndex final : public Index {
+ public:
+  static Result<std::unique_ptr<Index>> Open(FileSystem& fs, const std::string& folder,
+                                             const Key& key, const Uuid& vault_id,
+                                             const Options& options);
+  ~LevelDbIndex() override;
+
+  std::optional<std::pair<Head, Position>> head() const override;
+  Status Apply(const Operations& operations, const CommitInfo& commit) override;
+  Status Flush() override;
+
+  Result<std::optional<InodeRecord>> GetInode(InodeId inode) const override;
+  InodeId next_inode() const override;
+  Result<std::vector<InodeId>> Orphans() const override;
+  Status VisitInodes(const std::function<bool(const InodeRecord&)>& visitor) const override;
+
+  Result<std::optional<NameRecord>> GetName(InodeId parent, std::string_view name) const override;
+  Status VisitNames(InodeId parent, uint64_t after,
+                    const std::function<bool(const NameRecord&)>& visitor) const override;
+  Result<std::vector<NameRecord>> AllNames(InodeId parent) const override;
+  uint64_t next_cookie() const override;
+
+  Result<std::vector<Extent>> Extents(InodeId inode, uint64_t from, uint64_t to) const override;
+  Result<std::optional<ByteVector>> GetXattr(InodeId inode, std::string_view name) const override;
+  Result<std::vector<std::string>> XattrNames(InodeId inode) const override;
+
+  Result<std::optional<FileKeyRecord>> GetFileKey(InodeId inode,
+                                                  uint32_t generation) const override;
+  Result<std::optional<StudyKeyRecord>> GetStudyKey(const Uuid& study_key_id,
+                                                    uint64_t group) const override;
+  Result<std::optional<Uuid>> FindStudyKey(std::string_view study_identity) const override;
+  Result<std::optional<GroupKeyRecord>> GetGroupKey(uint64_t group) const override;
+
+  Result<std::optional<Uuid>> GetSession(uint32_t number) const override;
+  uint32_t next_session() const override;
+
+  Result<std::optional<EntityRecord>> GetEntity(EntityKind kind,
+                                                std::string_view identity) const override;
+  Result<std::optional<EntityRecord>> GetEntityOfFolder(InodeId folder) const override;
+  Result<std::optional<FilingRecord>> GetFiling(InodeId inode) const override;
+  Result<std::vector<InodeId>> Instances(InodeId series_folder,
+                                         std::string_view instance_identity) const override;
+  Status VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const override;
+
+  Counts counts() const override;
+
+ private:
+  explicit LevelDbIndex(std::unique_ptr<SealedEnv> env);
+  Status OpenDatabase(const std::string& folder, const Options& options);
+  Status LoadState();
+
+  using Value = std::optional<std::string>;
+  Result<Value> Read(const std::string& key) const;
+  template <typename Record>
+  Result<std::optional<Record>> ReadRecord(const std::string& key) const;
+  // Visits the keys in [from, to) in order. A damaged block is kCorrupt before anything behind it
+  // is visited.
+  enum class Next { kStop, kGoOn, kSkipInode };
+  using Visitor = std::function<Result<Next>(std::string_view key, std::string_view value)>;
+  Status Scan(const std::string& from, const std::string& to, const Visitor& visitor,
+              bool keep_blocks = true) const;
+  Status FillSessions(std::vector<Extent>& extents) const;
+
+  // In the order in which they are needed: LevelDB goes first.
+  const std::unique_ptr<SealedEnv> env_;
+  const std::unique_ptr<leveldb::Logger> logger_;
+  const std::unique_ptr<const leveldb::FilterPolicy> filter_;
+  std::unique_ptr<leveldb::Cache> cache_;
+  std::unique_ptr<leveldb::DB> db_;
+
+  ExtentBounds bounds_;  // Apply() only
+  std::atomic<bool> unflushed_{false};
+  mutable Mutex state_mutex_;
+  IndexState state_ LG_GUARDED_BY(state_mutex_);
+  mutable SharedMutex sessions_mutex_;
+  std::unordered_map<uint32_t, Uuid> sessions_ LG_GUARDED_BY(sessions_mutex_);
+};
+
+}  // namespace leadglass

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The lookups of LevelDbIndex.
+
+#include <leveldb/db.h>
+#include <leveldb/iterator.h>
+
+#include <utility>
+
+#include "index/index_applier.h"
+#include "index/index_keys.h"
+#include "index/leveldb_index.h"
+
+namespace leadglass {
+namespace {
+
+namespace keys = index_keys;
+
+std::string_view View(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+// Lookups know one error.
+Error AsCorrupt(Error error) {
+  error.code = Errc::kCorrupt;
+  return error;
+}
+
+// After this many keys of one inode, seeking its end is cheaper than walking there.
+constexpr int kKeysBeforeSeek = 16;
+
+}  // namespace
+
+Result<LevelDbIndex::Value> LevelDbIndex::Read(const std::string& key) const {
+  leveldb::ReadOptions options;
+  options.verify_checksums = true;
+  std::string value;
+  const leveldb::Status status = db_->Get(options, key, &value);
+  if (status.ok()) return Value(std::move(value));
+  if (status.IsNotFound()) return Value();
+  return AsCorrupt(env_->ToError(status));
+}
+
+template <typename Record>
+Result<std::optional<Record>> LevelDbIndex::ReadRecord(const std::string& key) const {
+  LG_ASSIGN_OR_RETURN(const Value value, Read(key));
+  if (!value) return std::optional<Record>();
+  LG_ASSIGN_OR_RETURN(Record record, DecodeRecord<Record>(*value));
+  return std::optional(std::move(record));
+}
+
+Status LevelDbIndex::Scan(const std::string& from, const std::string& to, const Visitor& visitor,
+                          bool keep_blocks) const {
+  leveldb::ReadOptions options;
+  options.verify_checksums = true;
+  options.fill_cache = keep_blocks;
+  const std::unique_ptr<leveldb::Iterator> it(db_->NewIterator(options));
+  it->Seek(from);
+  int walked = 0;
+  for (;;) {
+    // The iterator passes over a block it cannot read: only the status tells.
+    if (!it->status().ok()) return AsCorrupt(env_->ToError(it->status()));
+    if (!it->Valid() || View(it->key()) >= to) return {};
+    LG_ASSIGN_OR_RETURN(const Next next, visitor(View(it->key()), View(it->value())));
+    if (next == Next::kStop) return {};
+    walked = next == Next::kSkipInode ? walked + 1 : 0;
+    if (walked > kKeysBeforeSeek) {
+      it->Seek(keys::AfterInode(keys::Be64At(View(it->key()), 1)));
+      walked = 0;
+    } else {
+      it->Next();
+    }
+  }
+}
+
+Result<std::optional<InodeRecord>> LevelDbIndex::GetInode(InodeId inode) const {
+  LG_ASSIGN_OR_RETURN(const Value value, Read(keys::Inode(inode)));
+  if (!value) return std::optional<InodeRecord>();
+  LG_ASSIGN_OR_RETURN(InodeRecord record, DecodeInode(inode, *value));
+  return std::optional(std::move(record));
+}
+
+Result<std::vector<InodeId>> LevelDbIndex::Orphans() const {
+  std::vector<InodeId> orphans;
+  LG_RETURN_IF_ERROR(
+      Scan("O", keys::After("O"), [&](std::string_view key, std::string_view) -> Result<Next> {
+        orphans.push_back(keys::Be64At(key, 1));
+        return Next::kGoOn;
+      }));
+  return orphans;
+}
+
+Status LevelDbIndex::VisitInodes(const std::function<bool(const InodeRecord&)>& visitor) const {
+  return Scan(
+      "I", keys::After("I"),
+      [&](std::string_view key, std::string_view value) -> Result<Next> {
+        if (key.size() != 10 || key.back() != keys::kInodePart) return Next::kSkipInode;
+        LG_ASSIGN_OR_RETURN(const InodeRecord record, DecodeInode(keys::Be64At(key, 1), value));
+        return visitor(record) ? Next::kGoOn : Next::kStop;
+      },
+      false);
+}
+
+Result<std::optional<NameRecord>> LevelDbIndex::GetName(InodeId parent,
+                                                        std::string_view name) const {
+  LG_ASSIGN_OR_RETURN(const Value value, Read(keys::Name(parent, name)));
+  if (!value) return std::optional<NameRecord>();
+  LG_ASSIGN_OR_RETURN(NameRecord record, DecodeName(parent, name, *value));
+  return std::optional(std::move(record));
+}
+
+Status LevelDbIndex::VisitNames(InodeId parent, uint64_t after,
+                                const std::function<bool(const NameRecord&)>& visitor) const {
+  if (after == ~uint64_t{0}) return {};
+  return Scan(keys::Cookie(parent, after + 1), keys::After(keys::Numbered('D', parent)),
+              [&](std::string_view key, std::string_view value) -> Result<Next> {
+                LG_ASSIGN_OR_RETURN(const NameRecord record,
+                                    DecodeListedName(parent, keys::Be64At(key, 9), value));
+                if ((record.flags & kNameAlias) != 0) return Next::kGoOn;
+                return visitor(record) ? Next::kGoOn : Next::kStop;
+              });
+}
+
+Result<std::vector<NameRecord>> LevelDbIndex::AllNames(InodeId parent) const {
+  std::vector<NameRecord> names;
+  const std::string prefix = keys::Numbered('D', parent);
+  LG_RETURN_IF_ERROR(Scan(prefix, keys::After(prefix),
+                          [&](std::string_view key, std::string_view value) -> Result<Next> {
+                            LG_ASSIGN_OR_RETURN(
+                                NameRecord record,
+                                DecodeListedName(parent, keys::Be64At(key, 9), value));
+                            names.push_back(std::move(record));
+                            return Next::kGoOn;
+                          }));
+  return names;
+}
+
+Status LevelDbIndex::FillSessions(std::vector<Extent>& extents) const {
+  ReaderLock lock(sessions_mutex_);
+  for (Extent& extent : extents) {
+    if (extent.hole) continue;
+    const auto it = sessions_.find(extent.session);
+    if (it == sessions_.end())
+      return Error(Errc::kCorrupt, "index: an extent names session " +
+                                       std::to_string(extent.session) +
+                                       ", which no commit introduced: rebuild the index");
+    extent.record.write_id.session = it->second;
+  }
+  return {};
+}
+
+Result<std::vector<Extent>> LevelDbIndex::Extents(InodeId inode, uint64_t from, uint64_t to) const {
+  std::vector<Extent> extents;
+  if (from >= to) return extents;
+  LG_RETURN_IF_ERROR(Scan(keys::Extent(inode, from + 1), keys::InodePart(inode, keys::kFileKeyPart),
+                          [&](std::string_view key, std::string_view value) -> Result<Next> {
+                            LG_ASSIGN_OR_RETURN(const Extent extent,
+                                                DecodeExtent(keys::Be64At(key, 10), value));
+                            if (extent.file_offset >= to) return Next::kStop;
+                            extents.push_back(extent);
+                            return Next::kGoOn;
+                          }));
+  LG_RETURN_IF_ERROR(FillSessions(extents));
+  return extents;
+}
+
+Result<std::optional<ByteVector>> LevelDbIndex::GetXattr(InodeId inode,
+                                                         std::string_view name) const {
+  LG_ASSIGN_OR_RETURN(const Value value, Read(keys::Xattr(inode, name)));
+  if (!value) return std::optional<ByteVector>();
+  return std::optional(ByteVector(value->begin(), value->end()));
+}
+
+Result<std::vector<std::string>> LevelDbIndex::XattrNames(InodeId inode) const {
+  std::vector<std::string> names;
+  const std::string prefix = keys::InodePart(inode, keys::kXattrPart);
+  LG_RETURN_IF_ERROR(Scan(prefix, keys::InodePart(inode, keys::kFilingPart),
+                          [&](std::string_view key, std::string_view) -> Result<Next> {
+                            names.emplace_back(key.substr(prefix.size()));
+                            return Next::kGoOn;
+                          }));
+  return names;
+}
+
+Result<std::optional<FileKeyRecord>> LevelDbIndex::GetFileKey(InodeId inode,
+                                                              uint32_t generation) const {
+  return ReadRecord<FileKeyRecord>(keys::FileKey(inode, generation));
+}
+
+Result<std::optional<StudyKeyRecord>> LevelDbIndex::GetStudyKey(const Uuid& study_key_id,
+                                                                uint64_t group) const {
+  return ReadRecord<StudyKeyRecord>(keys::StudyKey(study_key_id, group));
+}
+
+Result<std::optional<Uuid>> LevelDbIndex::FindStudyKey(std::string_view study_identity) const {
+  LG_ASSIGN_OR_RETURN(const Value value, Read(keys::StudyKeyOfIdentity(study_identity)));
+  if (!value) return std::optional<Uuid>();
+  ByteReader in(AsBytes(*value));
+  const Uuid id = in.Array<16>();
+  if (!in.Finished()) return MalformedValue("study key id");
+  return std::optional(id);
+}
+
+Result<std::optional<GroupKeyRecord>> LevelDbIndex::GetGroupKey(uint64_t group) const {
+  return ReadRecord<GroupKeyRecord>(keys::GroupKey(group));
+}
+
+Result<std::optional<Uuid>> LevelDbIndex::GetSession(uint32_t number) const {
+  ReaderLock lock(sessions_mutex_);
+  const auto it = sessions_.find(number);
+  return it == sessions_.end() ? std::optional<Uuid>() : std::optional(it->second);
+}
+
+Result<std::optional<EntityRecord>> LevelDbIndex::GetEntity(EntityKind kind,
+                                                            std::string_view identity) const {
+  return ReadRecord<EntityRecord>(keys::Entity(kind, identity));
+}
+
+Result<std::optional<EntityRecord>> LevelDbIndex::GetEntityOfFolder(InodeId folder) const {
+  LG_ASSIGN_OR_RETURN(const Value entity_key, Read(keys::EntityOfFolder(folder)));
+  if (!entity_key) return std::optional<EntityRecord>();
+  return ReadRecord<EntityRecord>(*entity_key);
+}
+
+Result<std::optional<FilingRecord>> LevelDbIndex::GetFiling(InodeId inode) const {
+  return ReadRecord<FilingRecord>(keys::Filing(inode));
+}
+
+Result<std::vector<InodeId>> LevelDbIndex::Instances(InodeId series_folder,
+                                                     std::string_view instance_identity) const {
+  std::vector<InodeId> candidates;
+  const std::string prefix = keys::Instances(series_folder, InstanceHash(instance_identity));
+  LG_RETURN_IF_ERROR(Scan(prefix, keys::After(prefix),
+                          [&](std::string_view key, std::string_view) -> Result<Next> {
+                            candidates.push_back(keys::Be64At(key, 17));
+                            return Next::kGoOn;
+                          }));
+  std::vector<InodeId> instances;
+  for (const InodeId inode : candidates) {
+    LG_ASSIGN_OR_RETURN(const auto filing, GetFiling(inode));
+    if (filing && filing->instance_identity == instance_identity) instances.push_back(inode);
+  }
+  return instances;
+}
+
+Status LevelDbIndex::VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const {
+  return Scan("U", keys::After("U"), [&](std::string_view key, std::string_view) -> Result<Next> {
+    LG_ASSIGN_OR_RETURN(const auto filing, GetFiling(keys::Be64At(key, 1)));
+    // Filed by an Apply() since the scan began.
+    if (!filing || filing->state == FilingState::kFiled) return Next::kGoOn;
+    return visitor(*filing) ? Next::kGoOn : Next::kStop;
+  });
+}
+
+}  // namespace leadglass
