@@ -88,7 +88,9 @@ class VaultKeys {
   // slot carries an X25519 public key to which a new master key is wrapped. kNotFound: no such
   // slot. kInvalidArgument: it is the last one. An older slot file is refused afterwards (the log
   // records the key epoch in every commit).
-  // The caller hands the new log_keys() to the log before it writes on.
+  // kUnsupported: the vault has had 4096 key epochs.
+  // The caller hands the new log_keys() to the log and appends a commit: until the log holds one of
+  // the new epoch, an old vault file put back with its old keyring is not noticed.
   virtual Status RemoveSlot(uint32_t slot_id) = 0;
   // Rewrites each copy that info() calls damaged. Durable on return. To be called by whoever mounts
   // for writing, before the first write: until then one more damage loses the files.
