@@ -28,7 +28,7 @@ struct ParseRequest {
   static std::optional<ParseRequest> Decode(ByteSpan bytes);
 };
 
-// An answer without its four bytes of length.
+// The answer's body; four bytes of length go before it.
 ByteVector EncodeAnswer(const HeaderResult& answer);
 // Nothing for bytes that are no answer, or whose facts break a limit.
 std::optional<HeaderResult> DecodeAnswer(ByteSpan bytes);

@@ -87,11 +87,11 @@ uint64_t MappedBytes() {
   return pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
 }
 
-Status SetLimits(uint64_t memory_bytes) {
+Status SetLimits(uint64_t address_space) {
   LG_RETURN_IF_ERROR(Limit(RLIMIT_CORE, 0));
   LG_RETURN_IF_ERROR(Limit(RLIMIT_FSIZE, 0));
   LG_RETURN_IF_ERROR(Limit(RLIMIT_CPU, kCpuSecondsPerWorker));
-  if (!kSanitized) LG_RETURN_IF_ERROR(Limit(RLIMIT_AS, MappedBytes() + memory_bytes));
+  if (!kSanitized) LG_RETURN_IF_ERROR(Limit(RLIMIT_AS, address_space));
   return Limit(RLIMIT_NOFILE, 0);
 }
 
@@ -198,11 +198,11 @@ Result<SandboxProgram> MakeSandboxProgram() {
   }
   if (result != 0) return Error(Errc::kUnsupported, "parser: bad seccomp rule", -result);
   LG_ASSIGN_OR_RETURN(ByteVector code, Exported(filter.get()));
-  return SandboxProgram{std::move(code)};
+  return SandboxProgram{std::move(code), MappedBytes()};
 }
 
 Status EnterSandbox(const SandboxProgram& program, uint64_t memory_bytes) {
-  LG_RETURN_IF_ERROR(SetLimits(memory_bytes));
+  LG_RETURN_IF_ERROR(SetLimits(program.mapped_bytes + memory_bytes));
   return LoadFilter(program);
 }
 

@@ -21,14 +21,15 @@ inline constexpr int kCpuSecondsPerWorker = 30;
 // be given up.
 Status ShedPrivileges(int keep);
 
-// The seccomp filter as a program for the kernel. Made once, before there are workers: making it
-// takes longer than parsing a file.
+// What workers need to confine themselves. Made once, before there are workers: making it takes
+// longer than parsing a file.
 struct SandboxProgram {
-  ByteVector code;
+  ByteVector code;            // the seccomp filter, for the kernel
+  uint64_t mapped_bytes = 0;  // address space of the process that made this
 };
 Result<SandboxProgram> MakeSandboxProgram();
 
-// For a worker: resource limits (memory: `memory_bytes` more than is mapped now) and the seccomp
+// For a worker: resource limits (memory: `memory_bytes` on top of mapped_bytes) and the seccomp
 // filter. kUnsupported when the kernel refuses; the process must then exit.
 Status EnterSandbox(const SandboxProgram& program, uint64_t memory_bytes);
 

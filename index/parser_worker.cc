@@ -174,10 +174,10 @@ std::optional<HeaderResult> Pool::Ask(Worker& worker, ByteSpan prefix, uint64_t 
                                       Readers readers) const {
   DeadlineSocket socket(worker.process.socket(), SteadyClock::now() + options_.patience);
   const ParseRequest request{file_size, static_cast<uint32_t>(prefix.size()), readers};
+  ByteVector question = request.Encode();  // one message: each wakes the worker up
+  question.insert(question.end(), prefix.begin(), prefix.end());
   ByteVector length(4);
-  if (!socket.Send(request.Encode()) || !socket.Send(prefix) || !socket.Receive(length)) {
-    return std::nullopt;
-  }
+  if (!socket.Send(question) || !socket.Receive(length)) return std::nullopt;
   const auto size = LoadLe<uint32_t>(length.data());
   if (size > kMaxAnswerBytes) return std::nullopt;
   ByteVector body(size);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 extern "C" {  // glibc 2.36 forgets this
 #include <sys/pidfd.h>
@@ -85,9 +86,9 @@ bool Serve(int socket, const ParserZygoteOptions& options) {
     }
     answer = EncodeAnswer(ParseHeader(prefix, request->file_size, request->readers));
   }
-  uint8_t length[4];
-  StoreLe(length, static_cast<uint32_t>(answer.size()));
-  return SendAll(socket, length) && SendAll(socket, answer);
+  ByteWriter frame;
+  frame.Bytes32(answer);
+  return SendAll(socket, frame.span());
 }
 
 [[noreturn]] void WorkerMain(int socket, pid_t zygote, const SandboxProgram& program,
@@ -166,9 +167,20 @@ Result<std::unique_ptr<ParserZygote>> ParserZygote::Start(const ParserZygoteOpti
   uint8_t hello = 0;
   UniqueFd none;
   if (!ReceiveWithFd(ours.get(), &hello, &none) || hello != kWorkerReady) {
+    waitpid(zygote, nullptr, 0);  // its end of the socket is closed: it has ended
     return Error(Errc::kInternal, "parser: the parser process did not start");
   }
-  return std::unique_ptr<ParserZygote>(new ParserZygote(std::move(ours)));
+  return std::unique_ptr<ParserZygote>(new ParserZygote(std::move(ours), zygote));
+}
+
+ParserZygote::~ParserZygote() {
+  {
+    MutexLock lock(mutex_);
+    control_.Reset();
+  }
+  // Not ours to wait for where the process became a daemon since: then this fails, harmlessly.
+  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+  }
 }
 
 Result<ParserProcess> ParserZygote::Spawn() {

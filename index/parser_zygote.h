@@ -7,6 +7,8 @@
 //
 // Spawn() is thread-safe.
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 
@@ -42,14 +44,18 @@ class ParserZygote {
   // kInternal when the process cannot be made.
   static Result<std::unique_ptr<ParserZygote>> Start(const ParserZygoteOptions& options);
 
+  // Ends the zygote. Workers that were handed out end with it.
+  ~ParserZygote();
+
   // A new worker. Its first byte (parser_protocol.h) says whether it is safe to use.
   // kUnavailable when the zygote is gone or cannot fork.
   Result<ParserProcess> Spawn();
 
  private:
-  explicit ParserZygote(UniqueFd control) : control_(std::move(control)) {}
+  ParserZygote(UniqueFd control, pid_t pid) : control_(std::move(control)), pid_(pid) {}
   Mutex mutex_;
   UniqueFd control_ LG_GUARDED_BY(mutex_);
+  const pid_t pid_;
 };
 
 }  // namespace leadglass
