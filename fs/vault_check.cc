@@ -22,7 +22,10 @@ Result<Vault::CheckReport> VaultImpl::Check(
     // A damaged data record costs only files that still use it; those are named below.
     if (!damage.healed && damage.what != "data record") report.data_lost = true;
   };
-  LG_RETURN_IF_ERROR(log_->Verify(damaged, progress));
+  const auto report_progress = [&](uint64_t done, uint64_t all) {
+    if (progress) progress(done, all);
+  };
+  LG_RETURN_IF_ERROR(log_->Verify(damaged, report_progress));
   std::vector<InodeId> files;
   LG_RETURN_IF_ERROR(index_->VisitInodes([&](const InodeRecord& record) {
     if (S_ISREG(record.mode)) files.push_back(record.inode);

@@ -76,7 +76,7 @@ Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcom
     transaction.PutWithContent(state, record);
     LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
     state->key_pending = false;
-    if (into_views) state->filed_version = version;
+    if (into_views && !state->hold_filing) state->filed_version = version;
     if (state->record.nlink == links_before && !filed_before) return {};
   }
   // Both of the file's nodes: the link count changed, and the view's pages may be of older bytes.

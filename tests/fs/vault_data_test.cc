@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <random>
+
+#include "tests/fs/vault_fixture.h"
+
+namespace leadglass {
+namespace {
+
+std::string Noise(size_t size, uint32_t seed) {
+  std::mt19937 random(seed);
+  std::string text(size, '\0');
+  for (char& c : text) c = static_cast<char>(random());
+  return text;
+}
+
+class VaultData : public VaultTest {
+ protected:
+  OpenFile* Make(const std::string& name) {
+    auto entry = vault_->Create(Root(), kArchiveInode, name, 0644, O_RDWR);
+    EXPECT_THAT(entry, IsOk());
+    return entry->file;
+  }
+  std::string ReadAll(OpenFile& file) {
+    ByteVector bytes(vault_->GetAttributes(file.node)->size);
+    EXPECT_THAT(vault_->Read(file, 0, bytes), IsOkAndHolds(bytes.size()));
+    return std::string(AsText(bytes));
+  }
+};
+
+TEST_F(VaultData, GivesBackWhatWasWritten) {
+  const std::string bytes = Noise(3'000'000, 1);
+  const NodeId node = WriteFile(kArchiveInode, "big", bytes);
+  EXPECT_THAT(ReadFile(node), IsOkAndHolds(bytes));
+  Reopen();
+  EXPECT_THAT(ReadFile(node), IsOkAndHolds(bytes));
+}
+
+TEST_F(VaultData, ReadsHolesAsZerosAndCountsBlocks) {
+  OpenFile* const file = Make("sparse");
+  ASSERT_THAT(vault_->Write(*file, 1'000'000, AsBytes("end"), false), IsOk());
+  std::string expected(1'000'003, '\0');
+  expected.replace(1'000'000, 3, "end");
+  EXPECT_EQ(ReadAll(*file), expected);
+  EXPECT_EQ(vault_->GetAttributes(file->node)->blocks, 1u);
+  EXPECT_THAT(vault_->Seek(*file, 0, SEEK_DATA), IsOkAndHolds(1'000'000u));
+  EXPECT_THAT(vault_->Seek(*file, 0, SEEK_HOLE), IsOkAndHolds(0u));
+  EXPECT_THAT(vault_->Seek(*file, 1'000'001, SEEK_HOLE), IsOkAndHolds(1'000'003u));
+  EXPECT_THAT(vault_->Seek(*file, 1'000'003, SEEK_DATA), FailsWithErrno(ENXIO));
+  vault_->Release(file);
+}
+
+TEST_F(VaultData, CutsAndExtends) {
+  OpenFile* const file = Make("f");
+  ASSERT_THAT(vault_->Write(*file, 0, AsBytes("0123456789"), false), IsOk());
+  ASSERT_THAT(vault_->Fsync(*file), IsOk());
+  AttributeChange change;
+  change.size = 4;
+  ASSERT_THAT(vault_->SetAttributes(file->node, change, false), IsOk());
+  change.size = 8;
+  ASSERT_THAT(vault_->SetAttributes(file->node, change, false), IsOk());
+  EXPECT_EQ(ReadAll(*file), std::string("0123\0\0\0\0", 8));
+  ASSERT_THAT(vault_->Fsync(*file), IsOk());
+  const NodeId node = file->node;
+  vault_->Release(file);
+  Reopen();
+  EXPECT_THAT(ReadFile(node), IsOkAndHolds(std::string("0123\0\0\0\0", 8)));
+}
+
+TEST_F(VaultData, PunchesAndZeroes) {
+  OpenFile* const file = Make("f");
+  ASSERT_THAT(vault_->Write(*file, 0, AsBytes("0123456789"), false), IsOk());
+  ASSERT_THAT(vault_->Allocate(*file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 2, 3), IsOk());
+  ASSERT_THAT(vault_->Allocate(*file, FALLOC_FL_ZERO_RANGE, 8, 6), IsOk());
+  EXPECT_EQ(ReadAll(*file), std::string("01\0\0\0"
+                                        "567"
+                                        "\0\0\0\0\0\0",
+                                        14));
+  EXPECT_THAT(vault_->Allocate(*file, FALLOC_FL_COLLAPSE_RANGE, 0, 4096),
+              FailsWithErrno(EOPNOTSUPP));
+  vault_->Release(file);
+}
+
+TEST_F(VaultData, ClearsSetuidWhenAsked) {
+  OpenFile* const file = Make("f");
+  AttributeChange change;
+  change.mode = 06755;
+  ASSERT_THAT(vault_->SetAttributes(file->node, change, false), IsOk());
+  ASSERT_THAT(vault_->Write(*file, 0, AsBytes("x"), true), IsOk());
+  EXPECT_EQ(vault_->GetAttributes(file->node)->mode & 07777, 0755u);
+  vault_->Release(file);
+}
+
+TEST_F(VaultData, SurvivesRandomOverwritesAgainstAModel) {
+  constexpr uint32_t kSeed = 20261125;
+  SCOPED_TRACE(kSeed);
+  std::mt19937 random(kSeed);
+  std::string model;
+  OpenFile* file = Make("f");
+  const NodeId node = file->node;
+  for (int step = 0; step < 600; ++step) {
+    const size_t offset = random() % 300'000;
+    const size_t length = 1 + random() % 40'000;
+    switch (random() % 8) {
+      default: {
+        const std::string bytes = Noise(length, static_cast<uint32_t>(random()));
+        ASSERT_THAT(vault_->Write(*file, offset, AsBytes(bytes), false), IsOk());
+        if (model.size() < offset + length) model.resize(offset + length);
+        model.replace(offset, length, bytes);
+        break;
+      }
+      case 0: {
+        AttributeChange change;
+        change.size = offset;
+        ASSERT_THAT(vault_->SetAttributes(node, change, false), IsOk());
+        model.resize(offset);
+        break;
+      }
+      case 1: {
+        ASSERT_THAT(
+            vault_->Allocate(*file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length),
+            IsOk());
+        for (size_t i = offset; i < std::min(offset + length, model.size()); ++i) model[i] = 0;
+        break;
+      }
+      case 2: ASSERT_THAT(vault_->Fsync(*file), IsOk()); break;
+      case 3: ASSERT_THAT(vault_->Flush(*file), IsOk()); break;
+    }
+    if (step % 20 == 0) {
+      ASSERT_EQ(ReadAll(*file), model) << "step " << step;
+    }
+    if (step % 150 == 149) {
+      vault_->Release(file);
+      Reopen();
+      ASSERT_OK_AND_ASSIGN(file, vault_->Open(node, O_RDWR));
+      ASSERT_EQ(ReadAll(*file), model) << "after reopening at step " << step;
+    }
+  }
+  ASSERT_OK_AND_ASSIGN(const Attributes attributes, vault_->GetAttributes(node));
+  EXPECT_EQ(attributes.size, model.size());
+  EXPECT_LE(attributes.blocks, (model.size() + 511) / 512);
+  vault_->Release(file);
+}
+
+TEST_F(VaultData, ReindexGivesTheSameTreeAndBytes) {
+  const NodeId folder = Folder(kArchiveInode, "d");
+  const std::string bytes = Noise(100'000, 7);
+  const NodeId node = WriteFile(folder, "f", bytes);
+  const auto before = Tree(kRootInode);
+  ASSERT_OK_AND_ASSIGN(const Attributes attributes, vault_->GetAttributes(node));
+  ASSERT_THAT(vault_->Close(), IsOk());
+  vault_.reset();
+  ASSERT_THAT(Vault::Reindex(PosixFileSystem(), folder_, *keys_, {}, SystemClock()), IsOk());
+  OpenVault();
+  EXPECT_EQ(Tree(kRootInode), before);
+  EXPECT_THAT(ReadFile(node), IsOkAndHolds(bytes));
+  EXPECT_EQ(vault_->GetAttributes(node)->mtime, attributes.mtime);
+}
+
+TEST_F(VaultData, RebuildsAMissingIndex) {
+  const NodeId node = WriteFile(kArchiveInode, "f", "bytes");
+  ASSERT_THAT(vault_->Close(), IsOk());
+  vault_.reset();
+  std::filesystem::remove_all(folder_ + "/index");
+  OpenVault();
+  EXPECT_THAT(ReadFile(node), IsOkAndHolds("bytes"));
+}
+
+TEST_F(VaultData, CheckFindsACleanVaultClean) {
+  WriteFile(kArchiveInode, "f", Noise(2'000'000, 3));
+  Reopen();
+  ASSERT_OK_AND_ASSIGN(const Vault::CheckReport report, vault_->Check({}));
+  EXPECT_TRUE(report.damage.empty()) << report.damage.front();
+  EXPECT_FALSE(report.data_lost);
+  EXPECT_EQ(report.files_checked, 1u);
+  EXPECT_EQ(report.bytes_checked, 2'000'000u);
+}
+
+}  // namespace
+}  // namespace leadglass
