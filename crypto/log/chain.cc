@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/log/chain.h"
 
-#include <openssl/evp.h>
+#include "crypto/openssl_ptr.h"
 
 namespace leadglass {
 namespace {
 
-struct ContextDeleter {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-using Context = std::unique_ptr<EVP_MD_CTX, ContextDeleter>;
+using Context = OpenSslPtr<EVP_MD_CTX>;
 
 Context NewContext() {
   Context context(EVP_MD_CTX_new());
