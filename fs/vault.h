@@ -130,6 +130,9 @@ class Vault {
     bool read_only = false;
     bool durable_close = false;
     uint64_t segment_size = 64u << 20;
+    // Room kept back on a full disk for what frees space. Default: two segments, at most 1 % of the
+    // disk.
+    std::optional<uint64_t> reserve_bytes;
     int64_t incoming_stay_nanos = 60'000'000'000;
     int64_t commit_interval_nanos = 400'000'000;  // how long un-synced work may wait
     std::optional<Head> not_older_than;           // see SealedLog::Options

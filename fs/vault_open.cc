@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "fs/vault_impl.h"
 
 namespace leadglass {
@@ -41,8 +43,15 @@ Operations FixedFolders(const Vault::Options& options, int64_t now) {
   return operations;
 }
 
-SealedLog::Options LogOptions(const Vault::Options& options) {
+Result<SealedLog::Options> LogOptions(FileSystem& fs, const std::string& folder,
+                                      const Vault::Options& options) {
   SealedLog::Options log_options;
+  if (options.reserve_bytes) {
+    log_options.reserve_bytes = *options.reserve_bytes;
+  } else {
+    LG_ASSIGN_OR_RETURN(const SpaceInfo disk, fs.Space(folder));
+    log_options.reserve_bytes = std::min(2 * options.segment_size, disk.total_bytes / 100);
+  }
   log_options.read_only = options.read_only;
   log_options.segment_size = options.segment_size;
   log_options.not_older_than = options.not_older_than;
@@ -115,8 +124,9 @@ VaultImpl::~VaultImpl() { (void)Close(); }
 
 Status VaultImpl::Start() {
   LG_ASSIGN_OR_RETURN(lock_file_, LockVault(fs_, folder_));
+  LG_ASSIGN_OR_RETURN(const SealedLog::Options log_options, LogOptions(fs_, folder_, options_));
   LG_ASSIGN_OR_RETURN(log_, SealedLog::Open(fs_, folder_ + kLogFolder, keys_.info().vault_id,
-                                            keys_.log_keys(), LogOptions(options_)));
+                                            keys_.log_keys(), log_options));
   LG_RETURN_IF_ERROR(OpenIndexAndReplay());
   {
     MutexLock names(names_mutex_);

@@ -134,7 +134,9 @@ class SealedLog {
   virtual Result<CommitInfo> AppendCommit(ByteSpan payload, bool use_reserve = false) = 0;
 
   // Durable on return: every append that returned before this call. Group commit: concurrent
-  // callers share one fdatasync. Returns at once when nothing is new.
+  // callers share one fdatasync. Returns at once when nothing is new. May also be called by a
+  // visitor (or a thread it waits for) during Recover(): then it makes the existing segments
+  // durable.
   virtual Status Sync() = 0;
   // The newest commit known to be durable.
   virtual Head durable_head() const = 0;
