@@ -73,8 +73,9 @@ Result<std::unique_ptr<File>> LockVault(FileSystem& fs, const std::string& folde
 
 Status Vault::Format(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
                      const Options& options, Clock& clock) {
+  LG_ASSIGN_OR_RETURN(const SealedLog::Options log_options, LogOptions(fs, folder, options));
   LG_ASSIGN_OR_RETURN(auto log, SealedLog::Create(fs, folder + kLogFolder, keys.info().vault_id,
-                                                  keys.log_keys(), LogOptions(options)));
+                                                  keys.log_keys(), log_options));
   LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto report,
                       log->Recover(std::nullopt, [](const CommitInfo&, ByteSpan) {
                         return Status(Error(Errc::kCorrupt, "a new log holds a commit"));
