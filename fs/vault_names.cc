@@ -128,6 +128,10 @@ Result<InodePtr> VaultImpl::MakeInode(const Caller& caller, NodeId parent, std::
   LG_RETURN_IF_ERROR(CheckName(name));
   LG_RETURN_IF_ERROR(Authorise(parent, Action::kAddName));
   LG_ASSIGN_OR_RETURN(const InodePtr folder, inodes_->Get(InodeOf(parent)));
+  bool hold_filing = false;  // found out before the lock: it looks at the folder's record itself
+  if (S_ISREG(wanted.mode) && name.front() == '.') {
+    LG_ASSIGN_OR_RETURN(hold_filing, IsIncoming(folder->id));
+  }
   InodeLocks locks({folder});
   if (!S_ISDIR(folder->record.mode)) return PosixError(ENOTDIR);
   if (folder->record.nlink == 0) return PosixError(ENOENT);
@@ -159,9 +163,7 @@ Result<InodePtr> VaultImpl::MakeInode(const Caller& caller, NodeId parent, std::
     inodes_->Drop(state->id);
     return std::move(committed).error();
   }
-  if (S_ISREG(wanted.mode) && name.front() == '.') {
-    LG_ASSIGN_OR_RETURN(state->hold_filing, IsIncoming(folder->id));
-  }
+  state->hold_filing = hold_filing;
   return state;
 }
 

@@ -35,6 +35,11 @@ TEST_F(VaultNames, KeepsTheTreeAcrossReopening) {
   EXPECT_THAT(ReadFile(Walk("/archive/pacs/one")), IsOkAndHolds("1"));
 }
 
+TEST_F(VaultNames, TakesNamesThatBeginWithADot) {
+  const NodeId node = WriteFile(kArchiveInode, ".DS_Store", "x");
+  EXPECT_THAT(ReadFile(node), IsOkAndHolds("x"));
+}
+
 TEST_F(VaultNames, CountsLinks) {
   const NodeId node = WriteFile(kArchiveInode, "a", "x");
   ASSERT_OK_AND_ASSIGN(const Attributes linked, vault_->Link(node, kArchiveInode, "b"));
