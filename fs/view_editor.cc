@@ -108,6 +108,15 @@ Result<bool> ViewEditor::IsEmpty(InodeId folder) const {
   return empty;
 }
 
+Result<InodeRecord> ViewEditor::FolderRecord(InodeId folder) const {
+  if (const auto made = made_.find(folder); made != made_.end()) return made->second;
+  LG_ASSIGN_OR_RETURN(const auto record, index_.GetInode(folder));
+  if (!record)
+    return Error(Errc::kCorrupt,
+                 "view folder " + std::to_string(folder) + " is missing; run leadglass reindex");
+  return *record;
+}
+
 Result<InodeId> ViewEditor::EnsureFolder(const FolderWanted& wanted) {
   LG_ASSIGN_OR_RETURN(auto known, index_.GetEntity(wanted.kind, wanted.identity));
   if (known) {
@@ -122,10 +131,14 @@ Result<InodeId> ViewEditor::EnsureFolder(const FolderWanted& wanted) {
   folder.nlink = 1;  // "unknown": subfolders are not counted, as on btrfs
   folder.flags = kInodeViewFolder;
   folder.parent = wanted.parent;
+  LG_ASSIGN_OR_RETURN(const InodeRecord above, FolderRecord(wanted.parent));
+  folder.uid = above.uid;
+  folder.gid = above.gid;
   folder.atime = folder.mtime = folder.ctime = folder.btime = now_;
   LG_ASSIGN_OR_RETURN(const std::string name,
                       FreeFolderName(wanted.parent, folder.inode, wanted.label, wanted.identity));
   operations_.emplace_back(PutInode{folder});
+  made_[folder.inode] = folder;
   AddFolderName(wanted.parent, folder.inode, name, kNameView);
   operations_.emplace_back(
       PutEntity{{wanted.kind, wanted.identity, folder.inode, wanted.label, wanted.rank, {name}}});

@@ -57,6 +57,8 @@ class ViewEditor {
   void DropName(InodeId folder, const std::string& name);
   Result<bool> IsEmpty(InodeId folder) const;
 
+  Result<InodeRecord> FolderRecord(InodeId folder) const;
+  // The folder of an entity, made if need be: owner and group are those of the folder above.
   Result<InodeId> EnsureFolder(const FolderWanted& wanted);
   Result<std::string> FreeFolderName(InodeId parent, InodeId folder, const std::string& label,
                                      const std::string& identity) const;
@@ -75,6 +77,7 @@ class ViewEditor {
   Operations operations_;
   // Names as they will be, where they differ from the index; nullopt: gone.
   std::map<std::pair<InodeId, std::string>, std::optional<NameRecord>> names_;
+  std::map<InodeId, InodeRecord> made_;  // folders that this change makes
 };
 
 }  // namespace leadglass

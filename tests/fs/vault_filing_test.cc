@@ -57,6 +57,18 @@ TEST_F(VaultFiling, KeepsTheViewAcrossReopening) {
   EXPECT_THAT(Images(), SizeIs(2));
 }
 
+TEST_F(VaultFiling, ViewFoldersBelongToWhoeverTheFolderAboveBelongsTo) {
+  AttributeChange change;
+  change.uid = 1000;
+  change.gid = 1001;
+  ASSERT_THAT(vault_->SetAttributes(kPatientsInode, change, false), IsOk());
+  Store("blob", {});
+  const std::string path = Images().at(0);
+  const NodeId series = Walk("/patients/" + path.substr(0, path.rfind('/')));
+  EXPECT_EQ(vault_->GetAttributes(series)->uid, 1000u);
+  EXPECT_EQ(vault_->GetAttributes(series)->gid, 1001u);
+}
+
 TEST_F(VaultFiling, ViewsAreReadOnly) {
   Store("blob", {});
   const NodeId view = Walk("/patients/" + Images().at(0));
