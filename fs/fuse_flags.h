@@ -22,7 +22,7 @@ inline constexpr unsigned kReadAheadKib = 1024;
 // Threads that wait for requests. More come while all are busy (an fsync waits for the disk and
 // shares it with the others that wait), and go again.
 inline constexpr unsigned kIdleThreads = 10;
-inline constexpr unsigned kMaxThreads = 64;
+inline constexpr unsigned kMaxThreads = 32;
 
 // Inodes are never reused, so one generation serves them all. Not 0, which NFS takes for "none".
 inline constexpr uint64_t kGeneration = 1;

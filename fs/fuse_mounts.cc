@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
+#include <string_view>
 
 namespace leadglass {
 
@@ -31,6 +33,14 @@ std::string Unescaped(const std::string& text) {
     }
   }
   return out;
+}
+
+// "rw,user_id=1000,group_id=1000,..."; 0 where it is not told.
+uint32_t Owner(const std::string& options) {
+  constexpr std::string_view kKey = "user_id=";
+  const size_t at = options.find(kKey);
+  if (at == std::string::npos) return 0;
+  return static_cast<uint32_t>(std::strtoul(options.c_str() + at + kKey.size(), nullptr, 10));
 }
 
 // Runs fusermount3, its messages dropped: the exit status is all that it tells reliably.
@@ -70,10 +80,10 @@ std::vector<FuseMount> ParseMountInfo(const std::string& text) {
     fields >> id >> parent >> device >> root >> mountpoint;
     while (fields >> field && field != "-") {
     }
-    std::string type, source;
-    fields >> type >> source;
+    std::string type, source, options;
+    fields >> type >> source >> options;
     if (type == "fuse.leadglass") {
-      mounts.push_back({Unescaped(source), Unescaped(mountpoint), device});
+      mounts.push_back({Unescaped(source), Unescaped(mountpoint), device, Owner(options)});
     }
   }
   return mounts;

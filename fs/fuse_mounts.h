@@ -15,6 +15,7 @@ struct FuseMount {
   std::string source;      // FuseOptions::source: the vault's folder
   std::string mountpoint;  // absolute
   std::string device;      // "major:minor"
+  uint32_t owner = 0;      // uid of who mounted it
 };
 
 // The mounts of type fuse.leadglass in this mount namespace, oldest first.

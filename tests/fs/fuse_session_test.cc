@@ -339,12 +339,14 @@ TEST_F(FuseMountTest, SetIdBitsGoAtAWriteByOthersAndStayAtRoots) {
 TEST(FuseMounts, ParsesEscapedNamesAndSkipsOthers) {
   const auto mounts = ParseMountInfo(
       "36 35 98:0 / /mnt rw - ext4 /dev/sda1 rw\n"
-      "40 35 0:52 / /mnt/a\\040b rw,noatime shared:1 master:2 - fuse.leadglass /srv/v\\134w rw\n"
+      "40 35 0:52 / /mnt/a\\040b rw,noatime shared:1 master:2 - fuse.leadglass /srv/v\\134w "
+      "rw,user_id=1000,group_id=100\n"
       "broken line\n");
   ASSERT_EQ(mounts.size(), 1u);
   EXPECT_EQ(mounts[0].mountpoint, "/mnt/a b");
   EXPECT_EQ(mounts[0].source, "/srv/v\\w");
   EXPECT_EQ(mounts[0].device, "0:52");
+  EXPECT_EQ(mounts[0].owner, 1000u);
 }
 
 TEST(FuseMounts, RefusesToUnmountWhatIsNotMounted) {

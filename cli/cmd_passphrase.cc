@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/passphrase.h"
+#include "cli/vault_access.h"
+
+namespace leadglass {
+
+namespace {
+
+struct Arguments {
+  std::string folder;
+  std::string passphrase_file;
+  std::string new_passphrase_file;
+  uint32_t scrypt_log2_n = VaultKeys::kDefaultScryptLog2N;
+  uint32_t slot = 0;
+  bool json = false;
+};
+
+nlohmann::ordered_json SlotJson(const SlotInfo& slot) {
+  return {{"id", slot.id},
+          {"kdf", slot.kdf},
+          {"scrypt_log2_n", slot.scrypt_log2_n},
+          {"created", IsoTime(slot.created_unix_seconds)}};
+}
+
+Result<SlotInfo> Add(const Arguments& arguments) {
+  LG_ASSIGN_OR_RETURN(const std::string folder, CanonicalPath(arguments.folder));
+  LG_ASSIGN_OR_RETURN(const auto keys, UnlockVault(folder, arguments.passphrase_file));
+  LG_ASSIGN_OR_RETURN(const SecretBytes passphrase,
+                      GetPassphrase(arguments.new_passphrase_file, "New passphrase", true));
+  return keys->AddSlot(passphrase, arguments.scrypt_log2_n, SystemClock());
+}
+
+ExitCode RunAdd(const Arguments& arguments) {
+  const Result<SlotInfo> slot = Add(arguments);
+  if (!slot) return Fail(slot.error());
+  if (arguments.json) {
+    std::printf("%s\n", SlotJson(*slot).dump(2).c_str());
+  } else {
+    std::printf("passphrase added as slot %u\n", slot->id);
+  }
+  return ExitCode::kOk;
+}
+
+// The vault must not be open: who has it open would go on under the old keys.
+Status Remove(const Arguments& arguments) {
+  LG_ASSIGN_OR_RETURN(const std::string folder, CanonicalPath(arguments.folder));
+  LG_ASSIGN_OR_RETURN([[maybe_unused]] const VaultInfo info,
+                      VaultKeys::Inspect(PosixFileSystem(), folder));
+  LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto lock, HoldVault(folder));
+  LG_ASSIGN_OR_RETURN(const auto keys, UnlockVault(folder, arguments.passphrase_file));
+  return keys->RemoveSlot(arguments.slot);
+}
+
+ExitCode RunRemove(const Arguments& arguments) {
+  if (const Status done = Remove(arguments); !done) return Fail(done.error());
+  std::printf("slot %u removed; what is written from now on is out of its reach\n", arguments.slot);
+  std::printf("exported keyrings open no longer: export again\n");
+  return ExitCode::kOk;
+}
+
+ExitCode RunList(const Arguments& arguments) {
+  const auto folder = CanonicalPath(arguments.folder);
+  if (!folder) return Fail(folder.error());
+  const auto info = VaultKeys::Inspect(PosixFileSystem(), *folder);
+  if (!info) return Fail(info.error());
+  nlohmann::ordered_json slots = nlohmann::ordered_json::array();
+  for (const SlotInfo& slot : info->slots) slots.push_back(SlotJson(slot));
+  if (arguments.json) {
+    std::printf("%s\n", slots.dump(2).c_str());
+    return ExitCode::kOk;
+  }
+  for (const SlotInfo& slot : info->slots) {
+    std::printf("slot %u  %s 2^%u  made %s\n", slot.id, slot.kdf.c_str(), slot.scrypt_log2_n,
+                IsoTime(slot.created_unix_seconds).c_str());
+  }
+  return ExitCode::kOk;
+}
+
+using Run = ExitCode (*)(const Arguments&);
+
+CLI::App* AddSub(CLI::App& parent, const char* name, const char* description,
+                 const std::shared_ptr<Arguments>& arguments, Action& action, Run run) {
+  CLI::App* const command = parent.add_subcommand(name, description);
+  command->add_option("VAULT", arguments->folder, "The folder of the vault")->required();
+  command->callback(
+      [arguments, &action, run] { action = [arguments, run] { return run(*arguments); }; });
+  return command;
+}
+
+void AddPassphraseOption(CLI::App& command, Arguments& arguments) {
+  command.add_option("--passphrase-file", arguments.passphrase_file,
+                     "A passphrase that opens the vault; - is standard input");
+}
+
+}  // namespace
+
+void AddPassphraseCommand(CLI::App& app, Action& action) {
+  auto arguments = std::make_shared<Arguments>();
+  CLI::App* const passphrase = app.add_subcommand("passphrase", "Add, remove, list passphrases");
+  passphrase->require_subcommand(1);
+
+  CLI::App* const add = AddSub(*passphrase, "add", "Add a passphrase", arguments, action, RunAdd);
+  AddPassphraseOption(*add, *arguments);
+  add->add_option("--new-passphrase-file", arguments->new_passphrase_file,
+                  "The new passphrase; with - for both, standard input's second line");
+  add->add_option("--scryptn", arguments->scrypt_log2_n, "Cost of scrypt, as log2")
+      ->check(CLI::Range(10, 24))
+      ->capture_default_str();
+  add->add_flag("--json", arguments->json, "Print JSON");
+  add->footer("Example:\n  leadglass passphrase add /srv/images.vault");
+
+  CLI::App* const remove =
+      AddSub(*passphrase, "remove", "Remove a passphrase; the vault must not be mounted", arguments,
+             action, RunRemove);
+  remove->add_option("SLOT", arguments->slot, "The slot's number, from list")->required();
+  AddPassphraseOption(*remove, *arguments);
+  remove->footer("Example:\n  leadglass passphrase remove /srv/images.vault 1");
+
+  CLI::App* const list = AddSub(*passphrase, "list", "List the passphrase slots (needs none)",
+                                arguments, action, RunList);
+  list->add_flag("--json", arguments->json, "Print JSON");
+  list->footer("Example:\n  leadglass passphrase list /srv/images.vault --json");
+}
+
+}  // namespace leadglass

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/control_socket.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace leadglass {
+
+namespace {
+
+constexpr size_t kMaxQuestion = 64;
+constexpr size_t kMaxAnswer = 256u << 20;  // a list of unfiled files may be long
+constexpr int kAskTimeoutSeconds = 60;
+
+std::string RuntimeFolder(uid_t uid) {
+  if (uid == 0) return "/run/leadglass";
+  const std::string user = "/run/user/" + std::to_string(uid);
+  if (::access(user.c_str(), F_OK) == 0) return user + "/leadglass";
+  return "/tmp/leadglass-" + std::to_string(uid);
+}
+
+std::string SocketPath(const FuseMount& mount) {
+  std::string device = mount.device;
+  std::replace(device.begin(), device.end(), ':', '-');
+  return RuntimeFolder(mount.owner) + "/" + device + ".sock";
+}
+
+// The folder may lie in /tmp: it must be ours, and closed to others.
+Status MakeRuntimeFolder(const std::string& folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+    return SystemError(errno, "make the runtime folder");
+  }
+  struct stat status {};
+  if (::lstat(folder.c_str(), &status) != 0) return SystemError(errno, "runtime folder");
+  if (!S_ISDIR(status.st_mode) || status.st_uid != ::geteuid() || (status.st_mode & 022) != 0) {
+    return Error(Errc::kAccessDenied, "the runtime folder belongs to somebody else");
+  }
+  return {};
+}
+
+Result<sockaddr_un> AddressOf(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof(address.sun_path)) {
+    return Error(Errc::kInternal, "the control socket's path is too long");
+  }
+  std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+  return address;
+}
+
+bool MayAsk(int connection) {
+  ucred peer{};
+  socklen_t size = sizeof(peer);
+  if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == 0 || peer.uid == ::geteuid();
+}
+
+void SetTimeout(int socket) {
+  const timeval limit = {kAskTimeoutSeconds, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+}
+
+// Until the peer has closed its side, or `limit` bytes came.
+std::string Receive(int socket, size_t limit) {
+  std::string text;
+  std::array<char, 65536> part{};
+  while (text.size() < limit) {
+    const ssize_t got = ::recv(socket, part.data(), part.size(), 0);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    text.append(part.data(), static_cast<size_t>(got));
+  }
+  return text;
+}
+
+bool Send(int socket, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(sent));
+  }
+  return true;
+}
+
+}  // namespace
+
+ControlServer::ControlServer(UniqueFd listener, std::string path, Handler handler)
+    : listener_(std::move(listener)), path_(std::move(path)), handler_(std::move(handler)) {
+  thread_ = std::jthread([this](const std::stop_token& stop) { Serve(stop); });
+}
+
+ControlServer::~ControlServer() {
+  thread_.request_stop();
+  ::shutdown(listener_.get(), SHUT_RDWR);  // wakes poll
+  thread_.join();
+  ::unlink(path_.c_str());
+}
+
+Result<std::unique_ptr<ControlServer>> ControlServer::Start(const FuseMount& mount,
+                                                            Handler handler) {
+  LG_RETURN_IF_ERROR(MakeRuntimeFolder(RuntimeFolder(mount.owner)));
+  const std::string path = SocketPath(mount);
+  LG_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
+  UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!listener) return SystemError(errno, "control socket");
+  ::unlink(path.c_str());
+  if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    return SystemError(errno, "bind the control socket");
+  }
+  if (::listen(listener.get(), 8) != 0) return SystemError(errno, "listen on the control socket");
+  return std::unique_ptr<ControlServer>(
+      new ControlServer(std::move(listener), path, std::move(handler)));
+}
+
+void ControlServer::Serve(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    pollfd waiting = {listener_.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, 1000) <= 0) continue;
+    if (stop.stop_requested()) return;
+    const UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (!connection) continue;
+    SetTimeout(connection.get());
+    if (!MayAsk(connection.get())) continue;
+    const std::string question = Receive(connection.get(), kMaxQuestion);
+    Send(connection.get(), handler_(question));
+  }
+}
+
+Result<std::string> AskControl(const FuseMount& mount, const std::string& question) {
+  LG_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(SocketPath(mount)));
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!socket) return SystemError(errno, "control socket");
+  SetTimeout(socket.get());
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+    if (errno == EACCES || errno == EPERM) {
+      return Error(Errc::kAccessDenied, "only root and who mounted it may ask", errno);
+    }
+    return Error(Errc::kUnavailable, "the process behind the mount does not answer", errno);
+  }
+  if (!Send(socket.get(), question) || ::shutdown(socket.get(), SHUT_WR) != 0) {
+    return SystemError(errno, "ask the process behind the mount");
+  }
+  std::string answer = Receive(socket.get(), kMaxAnswer);
+  if (answer.empty()) {
+    return Error(Errc::kAccessDenied, "the process behind the mount does not answer this user");
+  }
+  return answer;
+}
+
+}  // namespace leadglass

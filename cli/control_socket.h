@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// How `leadglass status` asks the process behind a mount: one question, one answer, over a Unix
+// socket. Only root and the user who mounted are answered (SO_PEERCRED), whatever the socket's
+// modes are.
+//
+// The socket is named after the mount's device number, which the asker finds in the mount table:
+//   /run/leadglass/0-52.sock   for root; else /run/user/<uid>/leadglass, or /tmp/leadglass-<uid>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "crypto/base/unique_fd.h"
+#include "fs/fuse_mounts.h"
+
+namespace leadglass {
+
+class ControlServer {
+ public:
+  // Answers a question, such as "status", with a text. Called from the server's own thread, one
+  // question at a time.
+  using Handler = std::function<std::string(const std::string& question)>;
+
+  // Listens until destroyed. An older socket in its place is removed: its mount is gone, or the
+  // device number would not be ours.
+  static Result<std::unique_ptr<ControlServer>> Start(const FuseMount& mount, Handler handler);
+  // Waits for the answer that is being given.
+  ~ControlServer();
+  ControlServer(const ControlServer&) = delete;
+  ControlServer& operator=(const ControlServer&) = delete;
+
+ private:
+  ControlServer(UniqueFd listener, std::string path, Handler handler);
+  void Serve(const std::stop_token& stop);
+
+  UniqueFd listener_;
+  const std::string path_;
+  const Handler handler_;
+  std::jthread thread_;
+};
+
+// kUnavailable: nobody listens (the process is gone, or not ours to ask). kAccessDenied: the
+// process does not answer this user.
+Result<std::string> AskControl(const FuseMount& mount, const std::string& question);
+
+}  // namespace leadglass

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// leadglass: the program. Parses the command line and runs one subcommand.
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/version.h"
+
+namespace leadglass {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  leadglass init /srv/images.vault
+  leadglass mount /srv/images.vault /mnt/images
+  leadglass status /mnt/images
+  leadglass umount /mnt/images
+
+Exit codes and every command in detail: docs/cli.md, leadglass(1).)";
+
+int Run(int argc, char** argv) {
+  CLI::App app("Encrypted archive of medical images, mounted as plain DICOM folders.", "leadglass");
+  app.set_version_flag("--version", std::string("leadglass ") + kVersion);
+  app.require_subcommand(1);
+  app.footer(kExamples);
+  Action action;
+  AddInitCommand(app, action);
+  AddMountCommand(app, action);
+  AddUmountCommand(app, action);
+  AddStatusCommand(app, action);
+  AddCheckCommand(app, action);
+  AddReindexCommand(app, action);
+  AddPassphraseCommand(app, action);
+  AddKeyringCommand(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);  // prints help, version, or what is wrong
+    return code == 0 ? 0 : static_cast<int>(ExitCode::kUsage);
+  }
+  return static_cast<int>(action ? action() : ExitCode::kUsage);
+}
+
+}  // namespace
+}  // namespace leadglass
+
+int main(int argc, char** argv) {
+  try {
+    return leadglass::Run(argc, argv);
+  } catch (const std::exception&) {
+    // what() could quote an argument; that it happened at all is the bug.
+    std::fputs("leadglass: unexpected exception; please report what you called\n", stderr);
+    return static_cast<int>(leadglass::ExitCode::kInternal);
+  }
+}

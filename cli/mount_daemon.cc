@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/mount_daemon.h"
+
+#include <signal.h>
+#include <systemd/sd-daemon.h>
+
+#include <chrono>
+#include <thread>
+
+#include "cli/control_socket.h"
+#include "cli/logging.h"
+#include "cli/output.h"
+#include "cli/remembered_head.h"
+#include "cli/status_report.h"
+#include "cli/vault_access.h"
+#include "fs/fuse_session.h"
+#include "index/parser_worker.h"
+
+namespace leadglass {
+
+namespace {
+
+sigset_t EndingSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  return signals;
+}
+
+// Ends the session when a signal says so.
+std::jthread WatchSignals(FuseSession& session) {
+  return std::jthread([&session](const std::stop_token& stop) {
+    const sigset_t signals = EndingSignals();
+    const timespec pause = {0, 200'000'000};
+    while (!stop.stop_requested()) {
+      if (::sigtimedwait(&signals, nullptr, &pause) < 0) continue;
+      LogInfo("told to end: unmounting");
+      session.Stop();
+      return;
+    }
+  });
+}
+
+// Remembers the durable head about every second while it moves.
+class HeadKeeper {
+ public:
+  HeadKeeper(Vault& vault, RememberedHead& remembered) : vault_(vault), remembered_(remembered) {
+    thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
+  }
+  ~HeadKeeper() {
+    thread_.request_stop();
+    thread_.join();
+    KeepNow();
+  }
+  HeadKeeper(const HeadKeeper&) = delete;
+  HeadKeeper& operator=(const HeadKeeper&) = delete;
+
+ private:
+  void Run(const std::stop_token& stop) {
+    for (int tick = 0; !stop.stop_requested(); ++tick) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      if (tick % 10 == 9) KeepNow();
+    }
+  }
+  void KeepNow() {
+    const auto status = vault_.GetStatus();
+    if (!status) return;
+    const Status saved = remembered_.SaveIfNewer(status->durable_head);
+    if (!saved && !complained_) {
+      LogWarning("cannot remember the newest head: " + ToString(saved.error()));
+    }
+    complained_ = !saved.has_value();
+  }
+
+  Vault& vault_;
+  RememberedHead& remembered_;
+  bool complained_ = false;
+  std::jthread thread_;
+};
+
+Vault::Options VaultOptions(const MountPlan& plan, const std::optional<Head>& remembered,
+                            Progress& progress) {
+  Vault::Options options;
+  options.read_only = plan.options.read_only;
+  options.durable_close = plan.options.durable_close;
+  options.not_older_than = remembered;
+  options.accept_rollback = plan.options.accept_rollback;
+  options.progress = [&progress](uint64_t commits) { progress.Update(commits, 0); };
+  return options;
+}
+
+Status RepairCopies(VaultKeys& keys, bool read_only) {
+  const VaultInfo& info = keys.info();
+  if (!info.vault_file_copy_damaged && !info.keyring_copy_damaged) return {};
+  PrintMessage(read_only ? "one copy of the vault file or keyring is damaged; the other serves"
+                         : "one copy of the vault file or keyring is damaged; rewriting it");
+  return read_only ? Status() : keys.RepairCopies();
+}
+
+Result<FuseMount> OwnMount(const std::string& mountpoint) {
+  LG_ASSIGN_OR_RETURN(const auto mounts, ListFuseMounts());
+  for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) {
+    if (mount->mountpoint == mountpoint) return *mount;
+  }
+  return Error(Errc::kInternal, "the mount does not appear in /proc/self/mountinfo");
+}
+
+// Without it only `status MOUNTPOINT` fails, so its absence stops nothing.
+std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKeys& keys,
+                                            Vault& vault) {
+  const auto mount = OwnMount(plan.mountpoint);
+  if (!mount) {
+    LogWarning("no control socket: " + ToString(mount.error()));
+    return nullptr;
+  }
+  auto server = ControlServer::Start(*mount, [&](const std::string& question) -> std::string {
+    if (question != "status") return "{}";
+    // Read again: a keyring may have been exported since.
+    const auto info = VaultKeys::Inspect(PosixFileSystem(), plan.folder);
+    return MountReport(vault, info ? *info : keys.info(), plan.folder, plan.mountpoint);
+  });
+  if (!server) {
+    LogWarning("no control socket: " + ToString(server.error()));
+    return nullptr;
+  }
+  return std::move(*server);
+}
+
+FuseOptions SessionOptions(const MountPlan& plan, const std::function<void()>& on_ready) {
+  FuseOptions options;
+  options.read_only = plan.options.read_only;
+  options.allow_other = plan.options.allow_other;
+  options.allow_dev = plan.options.dev;
+  options.allow_suid = plan.options.suid;
+  options.no_exec = plan.options.no_exec;
+  options.source = plan.folder;
+  options.on_ready = [on_ready] {
+    on_ready();
+    ::sd_notify(0, "READY=1");
+    LogInfo("mounted");
+  };
+  options.on_fault = [](const std::string& text) { LogError(text); };
+  return options;
+}
+
+// From an open vault to the end of the mount.
+ExitCode Serve(const MountPlan& plan, const VaultKeys& keys, Vault& vault,
+               RememberedHead& remembered, const std::function<void()>& on_ready) {
+  const auto session = FuseSession::Mount(vault, plan.mountpoint, SessionOptions(plan, on_ready));
+  if (!session) return Fail(session.error());
+  Status looped;
+  {
+    const HeadKeeper keeper(vault, remembered);
+    const auto control = StartControl(plan, keys, vault);
+    const std::jthread signals = WatchSignals(**session);
+    looped = (*session)->Loop();
+  }
+  (*session)->Unmount();
+  ::sd_notify(0, "STOPPING=1");
+  if (looped) return ExitCode::kOk;
+  LogError(ToString(looped.error()));
+  return ExitCodeFor(looped.error());
+}
+
+// Syncs first, so that what is remembered last is what is on the disk.
+ExitCode CloseVault(Vault& vault, RememberedHead& remembered, ExitCode code) {
+  Status closed = vault.SyncAll();
+  const auto status = vault.GetStatus();
+  if (closed && status) closed = remembered.SaveIfNewer(status->durable_head);
+  if (const Status end = vault.Close(); !end) closed = end;
+  if (closed) {
+    LogInfo("vault closed");
+    return code;
+  }
+  LogError("closing the vault: " + ToString(closed.error()));
+  return code == ExitCode::kOk ? ExitCodeFor(closed.error()) : code;
+}
+
+ExitCode OpenAndServe(const MountPlan& plan, HeaderParserPool& parser, const VaultKeys& keys,
+                      const std::function<void()>& on_ready) {
+  RememberedHead remembered(PosixFileSystem(), plan.state_folder, keys.info().vault_id);
+  const auto newest = remembered.Load();
+  if (!newest && !plan.options.accept_rollback) return Fail(newest.error());
+  std::optional<Progress> progress(std::in_place, "bringing the index up to the log, commits");
+  const auto vault =
+      Vault::Open(PosixFileSystem(), plan.folder, keys, &parser,
+                  VaultOptions(plan, newest ? *newest : std::nullopt, *progress), SystemClock());
+  progress.reset();
+  if (!vault) return FailToOpen(vault.error());
+  if (plan.options.accept_rollback) {
+    const auto status = (*vault)->GetStatus();
+    if (!status) return Fail(status.error());
+    // What is remembered from here on is the branch that was accepted.
+    if (const Status saved = remembered.Save(status->head); !saved) return Fail(saved.error());
+  }
+  const ExitCode code = Serve(plan, keys, **vault, remembered, on_ready);
+  return CloseVault(**vault, remembered, code);
+}
+
+}  // namespace
+
+ExitCode RunMountDaemon(const MountPlan& plan, const std::function<void()>& on_ready) {
+  const auto parser = HeaderParserPool::Start();
+  if (!parser) return Fail(parser.error());
+  ::signal(SIGPIPE, SIG_IGN);
+  if (const Status started = StartLogging(plan.foreground, plan.log_level); !started) {
+    return Fail(started.error());
+  }
+  const auto keys = UnlockVault(plan.folder, plan.passphrase_file);
+  if (!keys) return Fail(keys.error());
+  const Status repaired = RepairCopies(**keys, plan.options.read_only);
+  if (!repaired) return Fail(repaired.error());
+  if (!SecretMemoryIsLocked()) {
+    LogWarning("keys may be swapped to disk: raise the limit on locked memory (ulimit -l)");
+  }
+  const sigset_t signals = EndingSignals();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return OpenAndServe(plan, **parser, **keys, on_ready);
+}
+
+}  // namespace leadglass

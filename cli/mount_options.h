@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The -o options of `leadglass mount`, as mount(8) passes them.
+
+#include <string>
+#include <vector>
+
+#include "crypto/base/result.h"
+
+namespace leadglass {
+
+struct MountOptionSet {
+  bool read_only = false;
+  bool allow_other = false;
+  bool durable_close = false;
+  bool dev = false;
+  bool suid = false;
+  bool no_exec = false;
+  bool accept_rollback = false;
+};
+
+// Each of `lists` is "option,option,...", later ones win. `as_root` decides the default of
+// allow_other, and whether dev and suid may be asked for. What /etc/fstab needs and means nothing
+// to us (defaults, noauto, nofail, _netdev, noatime, x-*) is taken and ignored.
+// kInvalidArgument: an option we do not know, named.
+Result<MountOptionSet> ParseMountOptions(const std::vector<std::string>& lists, bool as_root);
+
+}  // namespace leadglass
