@@ -49,8 +49,16 @@ Status VaultImpl::FileAndCommit(const InodePtr& state, bool into_views) {
   // Before any lock: a parser may take a second, and the bytes may change meanwhile. Then the next
   // FLUSH, RELEASE or upkeep round files the file again, since `version` is what was filed.
   auto outcome = ParseHeaderOf(state, version);
-  if (!outcome && ToErrno(outcome.error()) == ENOENT) return {};
-  if (!outcome) return outcome.error();
+  if (!outcome && outcome.error().code != Errc::kUnavailable) {
+    // Older bytes of the file do not read. What was written now is kept all the same, and the file
+    // stays in the views as it was.
+    MutexLock names(names_mutex_);
+    LG_RETURN_IF_ERROR(CommitParsed(state, Unparsed{UnparsedReason::kParserLimit}, version, false));
+    return outcome.error();
+  }
+  // No parser to be had must not cost a byte: the file is listed by status, and filed when it is
+  // written the next time.
+  if (!outcome) outcome = Unparsed{UnparsedReason::kParserLimit};
   if (!*outcome) *outcome = Unparsed{UnparsedReason::kNotDicom};
   MutexLock names(names_mutex_);
   return CommitParsed(state, **outcome, version, into_views && parser_ != nullptr);

@@ -159,11 +159,11 @@ Result<InodePtr> VaultImpl::MakeInode(const Caller& caller, NodeId parent, std::
   transaction.operations.emplace_back(PutInode{record});
   transaction.Put(folder, folder_record);
   const InodePtr state = inodes_->Add(std::move(record));
+  state->hold_filing = hold_filing;
   if (Status committed = Commit(std::move(transaction)); !committed) {
     inodes_->Drop(state->id);
     return std::move(committed).error();
   }
-  state->hold_filing = hold_filing;
   return state;
 }
 
