@@ -58,7 +58,7 @@ Status VaultImpl::FileAndCommit(const InodePtr& state, bool into_views) {
   }
   // No parser to be had must not cost a byte: the file is listed by status, and filed when it is
   // written the next time.
-  if (!outcome) outcome = Unparsed{UnparsedReason::kParserLimit};
+  if (!outcome) outcome = std::optional<ParseOutcome>(Unparsed{UnparsedReason::kParserLimit});
   if (!*outcome) *outcome = Unparsed{UnparsedReason::kNotDicom};
   MutexLock names(names_mutex_);
   return CommitParsed(state, **outcome, version, into_views && parser_ != nullptr);
