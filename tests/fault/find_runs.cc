@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// find_runs STRINGS PLAIN-FOLDER TARGET...: looks in every target (a file, or a folder with all in
+// it) for what must not be there: each line of the file STRINGS, and each run of 16 bytes, at least
+// 8 of them distinct, of any file in PLAIN-FOLDER. Exact. Exit status 1: something was found.
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+namespace {
+
+namespace stdfs = std::filesystem;
+
+constexpr size_t kRun = 16;
+constexpr size_t kDistinct = 8;
+constexpr size_t kLeastString = 6;  // shorter ones occur by chance
+constexpr int kHashBits = 31;
+
+std::vector<std::string> FilesIn(const std::string& place) {
+  std::vector<std::string> files;
+  if (!stdfs::is_directory(place)) return {place};
+  for (const auto& entry : stdfs::recursive_directory_iterator(place))
+    if (entry.is_regular_file() && !entry.is_symlink()) files.push_back(entry.path().string());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string ReadAll(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    std::fprintf(stderr, "find_runs: cannot read %s\n", path.c_str());
+    std::exit(2);
+  }
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+uint64_t HashOf(const char* run) {
+  uint64_t a = 0;
+  uint64_t b = 0;
+  std::memcpy(&a, run, 8);
+  std::memcpy(&b, run + 8, 8);
+  uint64_t h = (a ^ (b * 0x9e3779b97f4a7c15u)) * 0xd6e8feb86659fd93u;
+  h ^= h >> 32;
+  return (h * 0xd6e8feb86659fd93u) >> (64 - kHashBits);
+}
+
+bool IsTelling(std::string_view run) {
+  std::bitset<256> seen;
+  for (const char c : run) seen.set(static_cast<uint8_t>(c));
+  return seen.count() >= kDistinct;
+}
+
+void EachRun(const std::string& bytes, const std::function<void(const char*)>& visit) {
+  for (size_t at = 0; at + kRun <= bytes.size(); ++at) visit(bytes.data() + at);
+}
+
+// Three passes: the plaintext into a bitmap of hashes; the targets' runs that hit it, kept whole;
+// the plaintext again, against those.
+int SharedRuns(const std::string& plain, const std::vector<std::string>& targets) {
+  std::vector<bool> maybe(size_t{1} << kHashBits);
+  const auto plain_files = FilesIn(plain);
+  uint64_t runs = 0;
+  for (const std::string& file : plain_files) {
+    EachRun(ReadAll(file), [&](const char* run) {
+      maybe[HashOf(run)] = true;
+      ++runs;
+    });
+  }
+  std::unordered_set<std::string> candidates;
+  uint64_t looked_at = 0;
+  for (const std::string& file : targets) {
+    const std::string bytes = ReadAll(file);
+    looked_at += bytes.size();
+    EachRun(bytes, [&](const char* run) {
+      if (maybe[HashOf(run)] && IsTelling({run, kRun})) candidates.emplace(run, kRun);
+    });
+  }
+  int found = 0;
+  std::string wanted;
+  for (const std::string& file : plain_files) {
+    EachRun(ReadAll(file), [&](const char* run) {
+      if (!maybe[HashOf(run)]) return;
+      wanted.assign(run, kRun);
+      if (candidates.erase(wanted) == 0) return;
+      if (++found <= 10) std::printf("a run of %s stands in a target\n", file.c_str());
+    });
+  }
+  std::printf("%llu runs of %zu files against %llu bytes in %zu files: %d found\n",
+              static_cast<unsigned long long>(runs), plain_files.size(),
+              static_cast<unsigned long long>(looked_at), targets.size(), found);
+  return found;
+}
+
+int Strings(const std::string& list, const std::vector<std::string>& targets) {
+  std::vector<std::string> strings;
+  std::ifstream in(list);
+  for (std::string line; std::getline(in, line);)
+    if (line.size() >= kLeastString) strings.push_back(line);
+  std::sort(strings.begin(), strings.end());
+  strings.erase(std::unique(strings.begin(), strings.end()), strings.end());
+  int found = 0;
+  for (const std::string& target : targets) {
+    const std::string bytes = ReadAll(target);
+    for (const std::string& text : strings) {
+      if (::memmem(bytes.data(), bytes.size(), text.data(), text.size()) == nullptr) continue;
+      ++found;
+      std::printf("\"%s\" stands in %s\n", text.c_str(), target.c_str());
+    }
+  }
+  std::printf("%zu names and ids: %d found\n", strings.size(), found);
+  return found;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 4) {
+    std::fputs("usage: find_runs STRINGS PLAIN-FOLDER TARGET...\n", stderr);
+    return 2;
+  }
+  std::vector<std::string> targets;
+  for (int i = 3; i < argc; ++i) {
+    const auto files = FilesIn(argv[i]);
+    targets.insert(targets.end(), files.begin(), files.end());
+  }
+  const int found = Strings(argv[1], targets) + SharedRuns(argv[2], targets);
+  return found == 0 ? 0 : 1;
+}
