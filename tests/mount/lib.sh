@@ -41,20 +41,28 @@ daemon_pid() { cat "$WORK/daemon.pid"; }
 # shellcheck disable=SC2120 # options are passed by some tests
 mount_vault() {
   [[ -z ${LEADGLASS_PLAIN:-} ]] || return 0
+  local before
+  before=$(times_mounted)
   "$LEADGLASS" mount "$VAULT" "$MNT" --foreground --passphrase-file "$WORK/passphrase" \
     --state-dir "$WORK/state" "$@" >>"$WORK/daemon.log" 2>&1 &
   echo $! >"$WORK/daemon.pid"
   local deadline=$((SECONDS + ${MOUNT_SECONDS:-20}))
-  until mountpoint -q "$MNT"; do
+  # What stands at MNT does not tell: until it is detached, a dead mount answers out of caches.
+  until (($(times_mounted) > before)); do
     kill -0 "$(daemon_pid)" 2>/dev/null || fail "mount gave up: $(tail -n 3 "$WORK/daemon.log")"
     ((SECONDS < deadline)) || fail "not mounted after ${MOUNT_SECONDS:-20} s"
     sleep 0.02
   done
 }
 
+# How often a daemon said that its mount is usable.
+times_mounted() { grep -c ' mounted$' "$WORK/daemon.log" || true; }
+
 # Waits until the daemon has gone: only then the vault is closed.
 unmount_vault() {
   [[ -z ${LEADGLASS_PLAIN:-} ]] || return 0
+  local before
+  before=$(times_mounted)
   "$LEADGLASS" umount "$MNT" || fail "umount"
   wait_for 20 "the end of the daemon" daemon_gone
 }
