@@ -60,11 +60,14 @@ query() {
 }
 cut -f4 "$WORK/list" | sort -u >"$WORK/studies"
 start "$WORK/qr.log" dcmqrscp -c "$WORK/etc/qr.cfg" @PORT@
-for study in "$WORK"/source/*; do # several associations at once: each takes the lock on index.dat
+# One sender at a time: dcmqrscp's children draw the same file name when they start together, on any
+# file system. Queries run meanwhile, so that the lock on index.dat is fought for.
+for study in "$WORK"/source/*; do
   storescu +sd +r -aec LEADQR 127.0.0.1 "$port" "$study" >>"$WORK/storescu.log" 2>&1 &
-  senders+=($!)
+  sender=$!
+  query >/dev/null
+  wait "$sender" || fail "storescu to dcmqrscp"
 done
-for sender in "${senders[@]}"; do wait "$sender" || fail "storescu to dcmqrscp"; done
 query | diff "$WORK/studies" - >&2 || fail "dcmqrscp does not find the studies"
 stop
 remount
