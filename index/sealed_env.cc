@@ -44,6 +44,10 @@ class Failures {
     read_ = error;
     return leveldb::Status::Corruption("index file");
   }
+  bool AnyWrite() const {
+    MutexLock lock(mutex_);
+    return write_.has_value();
+  }
   Error Describe(bool read) const {
     MutexLock lock(mutex_);
     if (!read && write_) return *write_;
@@ -294,6 +298,9 @@ class SealedEnvImpl final : public SealedEnv, private leveldb::EnvWrapper {
       temporary_.erase(name);
     }
     if (type != FileType::kTable && type != FileType::kManifest) return leveldb::Status::OK();
+    // After a failed write FILES may be the old one or the new one: what either names stays.
+    // LevelDB would remove the MANIFEST whose CURRENT could not be set. The next opening cleans up.
+    if (failures_.AnyWrite()) return leveldb::Status::IOError("index file");
     registry_->Remove(name);
     // A file that stays behind is in nobody's way: it is removed at the next opening.
     return fs_.Remove(registry_->PathOf(name)) ? leveldb::Status::OK()
@@ -348,6 +355,10 @@ Result<std::vector<std::string>> ListOrCreate(FileSystem& fs, const std::string&
     return Error(Errc::kCorrupt, "index: a file lies where its folder should be");
   if (names.error().code != Errc::kNotFound) return names;
   LG_RETURN_IF_ERROR(fs.CreateFolder(folder));
+  const size_t slash = folder.find_last_of('/');
+  LG_RETURN_IF_ERROR(fs.SyncFolder(slash == std::string::npos ? "."
+                                   : slash == 0               ? "/"
+                                                              : folder.substr(0, slash)));
   return std::vector<std::string>{};
 }
 
