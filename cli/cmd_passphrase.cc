@@ -51,9 +51,12 @@ Status Remove(const Arguments& arguments) {
   LG_ASSIGN_OR_RETURN(const std::string folder, CanonicalPath(arguments.folder));
   LG_ASSIGN_OR_RETURN([[maybe_unused]] const VaultInfo info,
                       VaultKeys::Inspect(PosixFileSystem(), folder));
-  LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto lock, HoldVault(folder));
+  LG_ASSIGN_OR_RETURN(auto lock, HoldVault(folder));
   LG_ASSIGN_OR_RETURN(const auto keys, UnlockVault(folder, arguments.passphrase_file));
-  return keys->RemoveSlot(arguments.slot);
+  LG_RETURN_IF_ERROR(keys->RemoveSlot(arguments.slot));
+  lock.reset();
+  // Until the log speaks of the new keys, nobody could tell the old vault file from the new one.
+  return Vault::RecordKeyEpoch(PosixFileSystem(), folder, *keys, SystemClock());
 }
 
 ExitCode RunRemove(const Arguments& arguments) {

@@ -162,6 +162,12 @@ class Vault {
   static Status Reindex(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
                         const std::function<void(uint64_t)>& progress, Clock& clock);
 
+  // Appends a commit under the newest keys, so that the log itself tells that older vault files are
+  // out of date. To be called after VaultKeys::RemoveSlot(). The vault must not be open. Durable on
+  // return. Rebuilds the index, whose key goes with the key epoch.
+  static Status RecordKeyEpoch(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+                               Clock& clock);
+
   virtual ~Vault() = default;
 
   // Names. A name is 1 to 255 bytes (ENAMETOOLONG), without '/' and NUL; "." and ".." resolve in

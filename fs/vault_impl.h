@@ -54,6 +54,8 @@ class VaultImpl final : public Vault {
   ~VaultImpl() override;
   // Opens log and index, replays, sweeps orphans, starts the threads.
   Status Start();
+  // A commit that says no more than that this session wrote. Durable on return.
+  Status CommitNothing();
 
   Result<Attributes> Lookup(NodeId parent, std::string_view name) override;
   Result<Attributes> MakeNode(const Caller& caller, NodeId parent, std::string_view name,

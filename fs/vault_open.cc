@@ -112,6 +112,19 @@ Status Vault::Reindex(FileSystem& fs, const std::string& folder, const VaultKeys
   return vault->Close();
 }
 
+Status Vault::RecordKeyEpoch(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+                             Clock& clock) {
+  VaultImpl vault(fs, folder, keys, nullptr, Options(), clock);
+  LG_RETURN_IF_ERROR(vault.Start());
+  LG_RETURN_IF_ERROR(vault.CommitNothing());
+  return vault.Close();
+}
+
+Status VaultImpl::CommitNothing() {
+  LG_RETURN_IF_ERROR(Commit({}));
+  return log_->Sync();
+}
+
 VaultImpl::VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys,
                      HeaderParserPool* parser, Options options, Clock& clock)
     : fs_(fs),

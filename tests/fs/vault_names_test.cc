@@ -170,6 +170,26 @@ TEST_F(VaultNames, RefusesASecondOpener) {
               FailsWith(Errc::kUnavailable));
 }
 
+TEST_F(VaultNames, RefusesAVaultFileFromBeforeARemovedPassphrase) {
+  WriteFile(kArchiveInode, "a", "x");
+  ASSERT_THAT(vault_->Close(), IsOk());
+  vault_.reset();
+  SecretBytes second(3);
+  std::memcpy(second.ExposeForOpenSsl().data(), "two", 3);
+  ASSERT_THAT(keys_->AddSlot(second, 10, SystemClock()), IsOk());
+  const std::filesystem::path old = folder_ + "-old";
+  std::filesystem::remove_all(old);
+  std::filesystem::copy(folder_, old);  // the files beside the log: vault file and keyring
+  ASSERT_THAT(keys_->RemoveSlot(keys_->info().slots.front().id), IsOk());
+  ASSERT_THAT(Vault::RecordKeyEpoch(PosixFileSystem(), folder_, *keys_, SystemClock()), IsOk());
+  for (const auto& file : std::filesystem::directory_iterator(old))
+    std::filesystem::copy(file, folder_, std::filesystem::copy_options::overwrite_existing);
+  std::filesystem::remove_all(old);
+  ASSERT_OK_AND_ASSIGN(const auto stale, VaultKeys::Unlock(PosixFileSystem(), folder_, second));
+  EXPECT_THAT(Vault::Open(PosixFileSystem(), folder_, *stale, nullptr, {}, SystemClock()),
+              FailsWith(Errc::kAccessDenied));
+}
+
 TEST_F(VaultNames, ReadOnlyVaultsRefuseEveryChange) {
   const NodeId node = WriteFile(kArchiveInode, "a", "x");
   Vault::Options options;
