@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/control_socket.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/support/matchers.h"
+
+namespace leadglass {
+namespace {
+
+FuseMount TestMount() {
+  FuseMount mount;
+  mount.device = "test-" + std::to_string(::getpid()) + ":1";
+  mount.owner = ::geteuid();
+  return mount;
+}
+
+TEST(ControlSocket, AnswersAQuestionHoweverLongTheAnswer) {
+  const std::string answer(3'000'000, 'a');
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       ControlServer::Start(TestMount(), [&](const std::string& question) {
+                         return question == "status" ? answer : std::string("?");
+                       }));
+  EXPECT_THAT(AskControl(TestMount(), "status"), IsOkAndHolds(answer));
+  EXPECT_THAT(AskControl(TestMount(), "other"), IsOkAndHolds(std::string("?")));
+}
+
+TEST(ControlSocket, SaysThatNobodyListens) {
+  EXPECT_THAT(AskControl(TestMount(), "status"), FailsWith(Errc::kUnavailable));
+}
+
+TEST(ControlSocket, TakesThePlaceOfOneThatWasLeftBehind) {
+  const FuseMount mount = TestMount();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto server = ControlServer::Start(mount, [](const std::string&) { return "old"; });
+    ::_exit(server.has_value() ? 0 : 1);  // without its destructor, as if killed
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  ASSERT_EQ(status, 0);
+  EXPECT_THAT(AskControl(mount, "status"), FailsWith(Errc::kUnavailable));
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       ControlServer::Start(mount, [](const std::string&) { return "new"; }));
+  EXPECT_THAT(AskControl(mount, "status"), IsOkAndHolds(std::string("new")));
+}
+
+TEST(ControlSocket, DoesNotAnswerStrangers) {
+  if (::geteuid() != 0) GTEST_SKIP() << "acts as two users";
+  const FuseMount mount = TestMount();
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       ControlServer::Start(mount, [](const std::string&) { return "secret"; }));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(2);
+    const auto answer = AskControl(mount, "status");
+    ::_exit(!answer && answer.error().code == Errc::kAccessDenied ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+}  // namespace
+}  // namespace leadglass
