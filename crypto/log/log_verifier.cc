@@ -22,7 +22,7 @@ void LogVerifier::Found(Position position, std::string what, bool healed) {
   report_({position, std::move(what), healed});
 }
 
-Status LogVerifier::Run(SegmentId last, uint64_t length) {
+Status LogVerifier::Run(SegmentId last, uint64_t length, bool complete) {
   LG_ASSIGN_OR_RETURN(SegmentCatalog catalog, SegmentCatalog::Read(files_, vault_id_, true));
   LG_RETURN_IF_ERROR(BuildPath(last, length, catalog));
   for (const Link& link : path_) all_ += link.length;
@@ -40,6 +40,23 @@ Status LogVerifier::Run(SegmentId last, uint64_t length) {
     done_ += path_[i].length;
     progress_(done_, all_);
   }
+  return complete ? Status{} : CheckNoFooterAt(last, length);
+}
+
+// A footer at the very end that did not count: damaged, or torn when the log was being closed.
+Status LogVerifier::CheckNoFooterAt(SegmentId id, uint64_t length) {
+  LG_ASSIGN_OR_RETURN(const auto file, files_.Get(id));
+  std::array<uint8_t, kLongFrameSize> head{};
+  LG_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(length, head));
+  const Result<Frame> frame = DecodeFrame(ByteSpan(head).first(got));
+  bool footer = frame && frame->kind == RecordKind::kFooter;
+  LG_ASSIGN_OR_RETURN(const uint64_t end, EndOfContent(*file));
+  if (!footer && end >= length + kFooterTrailerSize) {
+    std::array<uint8_t, kFooterTrailerSize> trailer{};
+    LG_ASSIGN_OR_RETURN(const size_t read, file->ReadAt(end - trailer.size(), trailer));
+    footer = FooterOffsetFrom(ByteSpan(trailer).first(read)) == length;
+  }
+  if (footer) Found({id, length}, "footer", true);
   return {};
 }
 

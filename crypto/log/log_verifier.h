@@ -27,8 +27,9 @@ class LogVerifier {
         report_(std::move(report)),
         progress_(std::move(progress)) {}
 
-  // Checks the log as it was when `last` ended at `length`. Fails only when files cannot be read.
-  Status Run(SegmentId last, uint64_t length);
+  // Checks the log as it was when `last` ended at `length`, with its footer if `complete`. Fails
+  // only when files cannot be read.
+  Status Run(SegmentId last, uint64_t length, bool complete);
 
  private:
   struct Link {
@@ -40,6 +41,7 @@ class LogVerifier {
   Status CheckHeader(const Link& link, const Link* previous);
   Result<SegmentOutcome> CheckRecords(size_t i);
   Status CheckRecord(File& file, SegmentId id, const PassedRecord& record);
+  Status CheckNoFooterAt(SegmentId id, uint64_t length);
   void Found(Position position, std::string what, bool healed);
 
   SegmentFiles& files_;

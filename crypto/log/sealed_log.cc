@@ -52,6 +52,7 @@ class SegmentedLog final : public SealedLog {
     tail_durable_head_ = found.durable_head;
     tail_segment_ = found.tail.segment;
     tail_length_ = found.tail.length;
+    tail_complete_ = found.tail.complete;
     if (!options_.read_only) {
       LG_RETURN_IF_ERROR(MakeTailDurable(found));
       StartAppender(std::move(found));
@@ -131,13 +132,15 @@ class SegmentedLog final : public SealedLog {
     LG_CHECK(recovered_);
     std::optional<SegmentId> segment = tail_segment_;
     uint64_t length = tail_length_;
+    bool complete = tail_complete_;
     if (appender_) {
       const Appender::Written written = appender_->WaitUntilWritten();
       segment = written.segment;
       length = written.length;
+      complete = written.complete;
     }
     if (!segment.has_value()) return {};
-    return LogVerifier(files_, vault_id_, keys_, report, progress).Run(*segment, length);
+    return LogVerifier(files_, vault_id_, keys_, report, progress).Run(*segment, length, complete);
   }
 
   Status Close() override { return appender_ ? appender_->Close() : Status{}; }
@@ -234,6 +237,7 @@ class SegmentedLog final : public SealedLog {
   Head tail_durable_head_;
   std::optional<SegmentId> tail_segment_;
   uint64_t tail_length_ = 0;
+  bool tail_complete_ = false;
 
   mutable Mutex old_bytes_mutex_;
   mutable std::optional<uint64_t> old_bytes_ LG_GUARDED_BY(old_bytes_mutex_);

@@ -6,8 +6,8 @@
 namespace leadglass {
 namespace {
 
-constexpr size_t kWindow = 16u << 10;      // small records: several frames a read
-constexpr size_t kSearchBlock = 1u << 20;  // behind the end
+constexpr size_t kWindow = 16u << 10;       // small records: several frames a read
+constexpr size_t kSearchBlock = 64u << 10;  // behind the end
 
 // Reads through a window, so that a segment of small records is not a system call per record.
 class WindowReader {
