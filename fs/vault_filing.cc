@@ -6,6 +6,7 @@
 #include "fs/vault_impl.h"
 #include "fs/view_editor.h"
 #include "index/dicom_keys.h"
+#include "index/identity_scan.h"
 
 namespace leadglass {
 namespace {
@@ -37,10 +38,18 @@ Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& sta
   }
   if (parser_ == nullptr) return std::optional<ParseOutcome>();
   if (size == 0) return std::optional<ParseOutcome>(Unparsed{UnparsedReason::kEmpty});
-  const auto read = [&](uint64_t offset, MutableByteSpan into) {
-    return ReadContent(state, offset, into);
+  ByteVector prefix;  // what the parser was given, for a second opinion
+  const auto read = [&](uint64_t offset, MutableByteSpan into) -> Result<size_t> {
+    LG_ASSIGN_OR_RETURN(const size_t got, ReadContent(state, offset, into));
+    prefix.resize(offset);
+    prefix.insert(prefix.end(), into.begin(), into.begin() + static_cast<ptrdiff_t>(got));
+    return got;
   };
   LG_ASSIGN_OR_RETURN(ParseOutcome outcome, parser_->Parse(read, size, uid));
+  // A parser that a hostile file took over could lie about the next patient.
+  const auto* const facts = std::get_if<DicomFacts>(&outcome);
+  if (facts != nullptr && !ScanConfirms(*facts, prefix, size))
+    outcome = Unparsed{UnparsedReason::kAmbiguous};
   return std::optional<ParseOutcome>(std::move(outcome));
 }
 
