@@ -7,6 +7,7 @@ name as the same text, and apart from files of other patients, studies and serie
 is listed by `PROGRAM status --json` with a reason. Prints each difference; exit status 1 on any that
 DIFFERS does not explain.
 """
+import ast
 import collections
 import csv
 import json
@@ -16,7 +17,13 @@ import sys
 import unicodedata
 
 # File -> why this project reads it otherwise than the table, and is right.
-DIFFERS = {}
+DIFFERS = {
+    "made/layout/deep-60.dcm": "nested deeper than 32: a limit, listed by status",
+    "made/layout/deflated-bomb.dcm": "its patient stands behind 200 MiB of zeros: a limit, listed by status",
+    "made/values/pid-nul.dcm": "the PatientID holds a NUL, which the table could not show",
+    "made/values/pid-nfc.dcm": "the same PatientID as pid-nfd.dcm, canonically equivalent text: one patient",
+}
+MAX_ATTRIBUTE_BYTES = 1024  # user.dicom.* values are cut there
 COLUMNS = ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "PatientName")
 
 
@@ -25,6 +32,15 @@ def attribute(path, keyword):
         return os.getxattr(path, "user.dicom." + keyword).decode("utf-8")
     except OSError:
         return ""
+
+
+def written(text):
+    """A value of the table as the file has it: several values in one backslash apart, not as a Python list."""
+    if text.startswith("['"):
+        text = "\\".join(ast.literal_eval(text))
+    else:
+        text = text.replace("\\n", "\n").replace("\\t", "\t")
+    return text.encode()[:MAX_ATTRIBUTE_BYTES].decode(errors="ignore")
 
 
 def strings(value):
@@ -64,7 +80,7 @@ def differences(rows, mount, listed):
             yield row["file"], "is readable and stands in no view"
             continue
         for column in COLUMNS:
-            if plain(attribute(path, column)) != plain(row[column]):
+            if plain(attribute(path, column)) != plain(written(row[column])):
                 yield row["file"], f"{column}: {attribute(path, column)!r}, the table has {row[column]!r}"
         patient = (row["IssuerOfPatientID"], row["PatientID"]) if row["PatientID"] else row["StudyInstanceUID"]
         owners[shown[0]].add((patient, row["file"]))
