@@ -87,6 +87,7 @@ ExitCode RunCheck(const Arguments& arguments) {
     return Fail(Error(Errc::kUnavailable, "the vault is mounted; unmount it to check it"));
   }
   const auto keys = UnlockVault(*folder, arguments.passphrase_file);
+  if (!keys && keys.error().code != Errc::kCorrupt) return Fail(keys.error());
   if (!keys) return PrintUnopened(keys.error(), arguments.json);
   return CheckOpened(*folder, **keys, arguments);
 }
