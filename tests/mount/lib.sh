@@ -91,9 +91,13 @@ gen_study() { "$SOURCE_DIR/scripts/gen_study.py" "$@"; }
 # checksums DIR: one line a file, sorted by name.
 checksums() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 -r sha256sum); }
 
-# tree_facts DIR: all that a copy has to keep: type, mode, owner, links, size, time to the
-# nanosecond, target, contents.
+# tree_facts DIR: all that a copy has to keep: type, mode, owner, time to the nanosecond, size,
+# target, contents, and which names are one file. Not the number of links: in the mount an image
+# also counts its name in /patients.
 tree_facts() {
-  (cd "$1" && find . ! -name . -printf '%P|%y|%m|%U:%G|%n|%l|%T@|' \
-    \( -type f -printf '%s\n' -o -printf '\n' \) | sort && checksums .)
+  (cd "$1" && find . ! -name . -printf '%P|%y|%m|%U:%G|%l|%T@|' \
+    \( -type f -printf '%s\n' -o -printf '\n' \) | LC_ALL=C sort && checksums . &&
+    find . -type f -printf '%i %P\n' | LC_ALL=C sort | awk '{
+      inode = $1; sub(/^[0-9]+ /, ""); if (inode == last) print "one file: " first " " $0; else first = $0
+      last = inode }' | LC_ALL=C sort)
 }

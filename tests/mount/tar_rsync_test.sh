@@ -25,7 +25,8 @@ tree_facts "$WORK/source" | diff - "$WORK/by-tar" >&2 || fail "tar -x"
 keep_all=(-aHAX --modify-window=-1)
 rsync "${keep_all[@]}" "$WORK/source/" by-rsync/
 tree_facts "$WORK/source" | diff - <(tree_facts by-rsync) >&2 || fail "rsync"
-left=$(rsync "${keep_all[@]}" --checksum --itemize-changes "$WORK/source/" by-rsync/)
+# The attributes that the mount shows of an image are not the source's: left out of the comparison.
+left=$(rsync "${keep_all[@]}" --filter='-x user.dicom.*' --checksum --itemize-changes "$WORK/source/" by-rsync/)
 same "second rsync" "" "$left"
 
 cp -a "$WORK/source" by-cp
