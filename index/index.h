@@ -51,7 +51,10 @@ class Index {
   virtual std::optional<std::pair<Head, Position>> head() const = 0;
 
   // Applies one commit's operations and remembers (commit.head, commit.end), atomically. Not
-  // durable by itself. Applying a batch again over itself changes nothing.
+  // durable by itself. Applying a batch again over itself changes nothing. An error applies none of
+  // it. kCorrupt: what has to be read first is damaged. After a table could not be written (also in
+  // LevelDB's thread: kNoSpace, kUnavailable, kInternal) every Apply() and Flush() fails so, and
+  // lookups go on: close, open again, and replay from head().
   virtual Status Apply(const Operations& operations, const CommitInfo& commit) = 0;
   // Writes all that was applied into tables. Durable on return (log first, then index).
   virtual Status Flush() = 0;
