@@ -47,7 +47,8 @@ settle
 
 if [[ -n ${LEADGLASS_LONG:-} ]]; then
   # A minute after its last close the name in /incoming goes, and the view's name is all there is.
-  wait_for 90 "/incoming to be left" bash -c '[[ -z $(find "$MNT/incoming" -type f) ]]'
+  incoming_is_left() { [[ -z $(find "$MNT/incoming" -type f) ]]; }
+  wait_for 90 "/incoming to be left" incoming_is_left
   from_incoming=$(find patients/*'[LG001-00001]' -type f | sort | head -n 1)
   rm "$from_incoming" || fail "what came through /incoming can be deleted in the view"
   settle
@@ -75,7 +76,8 @@ cp "$WORK/source/LG001-00003/1/2/00001.dcm" incoming/.part
 settle
 before=$(find patients -type f | wc -l)
 mv incoming/.part incoming/whole.dcm
-same "filed at the rename" $((before + 1)) "$(find patients -type f | wc -l)"
+one_more() { (($(find patients -type f | wc -l) == before + 1)); }
+wait_for 5 "the file to be filed after its rename" one_more
 
 # The same SOP instance with other bytes: both stay, one of them marked.
 image=$WORK/source/LG001-00003/1/2/00001.dcm
