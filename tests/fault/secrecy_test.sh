@@ -28,9 +28,9 @@ find "$MNT/patients" -type f -exec cat {} + >/dev/null
 # What must not be found: ids, UIDs, whole names and their parts; folders that were made.
 {
   cut -f 2- "$WORK/list" | tr '\t' '\n'
-  cut -f 3 "$WORK/list" | tr '^=' '\n\n'
+  cut -f 3 "$WORK/list" | sed 's/[=^]/\n/g'
   printf '%s\n' Featherstonehaugh 'no such file' 'correct horse' CompressedSamples 'Serie 1 weich'
-  [[ -z ${LEADGLASS_CORPUS:-} ]] || cut -f 3-8 "$LEADGLASS_CORPUS/expected.tsv" | tail -n +2 | tr '\t^=' '\n\n\n'
+  [[ -z ${LEADGLASS_CORPUS:-} ]] || cut -f 3-8 "$LEADGLASS_CORPUS/expected.tsv" | tail -n +2 | sed 's/[\t=^]/\n/g'
 } | sort -u >"$WORK/strings"
 [[ $(wc -l <"$WORK/strings") -gt 50 ]] || fail "the list of names is too short"
 

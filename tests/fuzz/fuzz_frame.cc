@@ -6,7 +6,7 @@
 #include "crypto/log/frame.h"
 #include "crypto/log/segment_header.h"
 
-using namespace leadglass;  // NOLINT: a program of one function
+namespace leadglass {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ByteSpan bytes(data, size);
@@ -27,3 +27,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   return 0;
 }
+
+}  // namespace leadglass

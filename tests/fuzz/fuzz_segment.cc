@@ -14,7 +14,7 @@
 #include "crypto/log/segment_header.h"
 #include "crypto/log/segment_names.h"
 
-using namespace leadglass;  // NOLINT: a program of few functions
+namespace leadglass {
 
 namespace {
 
@@ -131,3 +131,5 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)(*log)->Verify([](const SealedLog::Damage&) {}, [](uint64_t, uint64_t) {}).has_value();
   return 0;
 }
+
+}  // namespace leadglass
