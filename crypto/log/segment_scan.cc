@@ -31,6 +31,14 @@ class WindowReader {
   size_t filled_ = 0;
 };
 
+// Preallocated room is long: compared block by block, not byte by byte.
+bool AllZero(ByteSpan bytes) {
+  static constexpr std::array<uint8_t, 4096> kZeros{};
+  for (; bytes.size() > kZeros.size(); bytes = bytes.subspan(kZeros.size()))
+    if (std::memcmp(bytes.data(), kZeros.data(), kZeros.size()) != 0) return false;
+  return std::memcmp(bytes.data(), kZeros.data(), bytes.size()) == 0;
+}
+
 void NoteDurable(const Frame& frame, Position& durable) {
   if (frame.kind != RecordKind::kData) durable = std::max(durable, frame.durable);
 }
@@ -41,9 +49,10 @@ Status SearchBehind(File& file, uint64_t from, uint64_t size, SegmentScan& scan)
   for (uint64_t at = from; at < size; at += kSearchBlock) {
     LG_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(at, block));
     const ByteSpan bytes = ByteSpan(block).first(got);
+    if (AllZero(bytes)) continue;
     for (size_t i = 0; i < std::min(got, kSearchBlock); i += kRecordAlignment) {
       const ByteSpan cell = bytes.subspan(i, std::min(kRecordAlignment, got - i));
-      if (std::all_of(cell.begin(), cell.end(), [](uint8_t b) { return b == 0; })) continue;
+      if (AllZero(cell)) continue;
       scan.junk = at + i + cell.size() - scan.end;
       if (const Result<Frame> frame = DecodeFrame(bytes.subspan(i)); frame)
         NoteDurable(*frame, scan.durable);
@@ -101,7 +110,7 @@ Result<uint64_t> EndOfContent(File& file) {
     LG_ASSIGN_OR_RETURN(
         const size_t got,
         file.ReadAt(start, MutableByteSpan(block).first(static_cast<size_t>(end - start))));
-    for (size_t i = got; i > 0; --i)
+    for (size_t i = AllZero(ByteSpan(block).first(got)) ? 0 : got; i > 0; --i)
       if (block[i - 1] != 0)
         return start + (i + kRecordAlignment - 1) / kRecordAlignment * kRecordAlignment;
     end = start;
