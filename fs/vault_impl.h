@@ -23,6 +23,7 @@
 #include "fs/id_source.h"
 #include "fs/inode_state.h"
 #include "fs/key_store.h"
+#include "fs/overlay_file_system.h"
 #include "fs/vault.h"
 #include "index/dicom_facts.h"
 #include "index/parser_worker.h"
@@ -202,6 +203,7 @@ class VaultImpl final : public Vault {
   Clock& clock_;
 
   std::unique_ptr<File> lock_file_;
+  std::unique_ptr<OverlayFileSystem> overlay_;  // of the index, on a read-only disk
   // Destroyed in reverse: the index syncs the log until it is gone.
   std::unique_ptr<SealedLog> log_;
   std::unique_ptr<Index> index_;

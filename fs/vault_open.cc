@@ -59,14 +59,28 @@ Result<SealedLog::Options> LogOptions(FileSystem& fs, const std::string& folder,
   return log_options;
 }
 
-Result<std::unique_ptr<File>> LockVault(FileSystem& fs, const std::string& folder) {
-  LG_ASSIGN_OR_RETURN(auto file, fs.Open(folder + kLockFile, OpenMode::kCreate));
-  const Status locked = file->TryLock();
+struct VaultLock {
+  std::unique_ptr<File> file;  // null: a read-only disk without a lock file, which nobody can write
+  bool read_only_disk = false;
+};
+
+Result<VaultLock> LockVault(FileSystem& fs, const std::string& folder, bool read_only) {
+  auto file = fs.Open(folder + kLockFile, OpenMode::kCreate);
+  const bool read_only_disk = !file && file.error().posix_errno == EROFS;
+  if (read_only_disk && !read_only)
+    return Error(Errc::kUnavailable,
+                 "the vault lies on a read-only disk: make it writable, or mount with -o ro",
+                 EROFS);
+  if (read_only_disk) file = fs.Open(folder + kLockFile, OpenMode::kRead);
+  if (!file && read_only_disk && file.error().code == Errc::kNotFound)
+    return VaultLock{nullptr, true};
+  if (!file) return file.error();
+  const Status locked = (*file)->TryLock();
   if (!locked && locked.error().code == Errc::kUnavailable)
     return Error(Errc::kUnavailable, "the vault is open in another process; unmount it there first",
                  EBUSY);
   if (!locked) return locked.error();
-  return file;
+  return VaultLock{*std::move(file), read_only_disk};
 }
 
 }  // namespace
@@ -103,7 +117,7 @@ Result<std::unique_ptr<Vault>> Vault::Open(FileSystem& fs, const std::string& fo
 Status Vault::Reindex(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
                       const std::function<void(uint64_t)>& progress, Clock& clock) {
   {
-    LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto lock, LockVault(fs, folder));
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto lock, LockVault(fs, folder, false));
     LG_RETURN_IF_ERROR(Index::Destroy(fs, folder + kIndexFolder));
   }
   Options options;
@@ -137,7 +151,10 @@ VaultImpl::VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys,
 VaultImpl::~VaultImpl() { (void)Close(); }
 
 Status VaultImpl::Start() {
-  LG_ASSIGN_OR_RETURN(lock_file_, LockVault(fs_, folder_));
+  LG_ASSIGN_OR_RETURN(VaultLock lock, LockVault(fs_, folder_, options_.read_only));
+  lock_file_ = std::move(lock.file);
+  // The index cannot be opened without writing a little: there, to memory.
+  if (lock.read_only_disk) overlay_ = std::make_unique<OverlayFileSystem>(fs_);
   LG_ASSIGN_OR_RETURN(const SealedLog::Options log_options, LogOptions(fs_, folder_, options_));
   LG_ASSIGN_OR_RETURN(log_, SealedLog::Open(fs_, folder_ + kLogFolder, keys_.info().vault_id,
                                             keys_.log_keys(), log_options));
@@ -159,13 +176,14 @@ Status VaultImpl::Start() {
 
 // The index is a cache of the log: whatever is wrong with it, it is thrown away and built again.
 Status VaultImpl::OpenIndexAndReplay() {
+  FileSystem& fs = overlay_ ? *overlay_ : fs_;
   const std::string index_folder = folder_ + kIndexFolder;
   Index::Options index_options;
   index_options.make_log_durable = [this] { return log_->Sync(); };
   for (const bool rebuild : {false, true}) {
-    if (rebuild) LG_RETURN_IF_ERROR(Index::Destroy(fs_, index_folder));
+    if (rebuild) LG_RETURN_IF_ERROR(Index::Destroy(fs, index_folder));
     auto opened =
-        Index::Open(fs_, index_folder, keys_.index_key(), keys_.info().vault_id, index_options);
+        Index::Open(fs, index_folder, keys_.index_key(), keys_.info().vault_id, index_options);
     if (!opened && (rebuild || opened.error().code != Errc::kCorrupt)) return opened.error();
     if (!opened) continue;
     index_ = *std::move(opened);
@@ -219,8 +237,10 @@ Status VaultImpl::Close() {
   }
   for (const InodePtr& state : orphans) (void)EraseOrphan(state);  // else swept at the next mount
   LG_RETURN_IF_ERROR(log_->Sync());
-  LG_RETURN_IF_ERROR(index_->Flush());
-  return log_->Close();
+  // On a full disk the index stays behind; the next mount replays what it lacks from the log.
+  const Status flushed = index_->Flush();
+  LG_RETURN_IF_ERROR(log_->Close());
+  return !flushed && flushed.error().code == Errc::kNoSpace ? Status() : flushed;
 }
 
 Result<SpaceReport> VaultImpl::Space() {
