@@ -2,7 +2,7 @@
 #pragma once
 
 // The keys of the index: one letter for the kind, then numbers in big-endian, so that the order of
-// the bytes is the order of the numbers. Private to index/ (kIndexSchema); docs/format-index.md
+// the bytes is the order of the numbers. Private to index/ (kIndexSchema); docs/format.md
 // gives the summary.
 //
 //   H                              state: head, position, counters

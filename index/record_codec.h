@@ -3,7 +3,7 @@
 
 // The fields of every operation and record in the order in which they are encoded, said once for
 // both directions: Fields(archive, value) with a FieldWriter encodes, with a FieldReader decodes.
-// docs/format-index.md, "Commit payload", is this file in prose; a change here is a change of the
+// docs/format.md, "Commit payload", is this file in prose; a change here is a change of the
 // format. Private to index/.
 //
 // Both archives turn sticky "failed" at the first value that breaks a limit or a rule, so writing

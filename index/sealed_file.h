@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The index's files on disk: what LevelDB writes, sealed in frames. docs/format-index.md, "The
+// The index's files on disk: what LevelDB writes, sealed in frames. docs/format.md, "The
 // index". Knows nothing of LevelDB.
 //
 //   table    written once, front to back; every frame but the last holds kFramePlain bytes, so a

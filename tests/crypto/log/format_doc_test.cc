@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// docs/format-log.md shows the bytes of a tiny segment: they are made here and compared.
+// docs/format.md shows the bytes of a tiny segment: they are made here and compared.
 // LEADGLASS_UPDATE_DOCS=1 rewrites the page.
 #include <fmt/format.h>
 
@@ -16,7 +16,7 @@
 namespace leadglass {
 namespace {
 
-constexpr char kPage[] = LEADGLASS_SOURCE_DIR "/docs/format-log.md";
+constexpr char kPage[] = LEADGLASS_SOURCE_DIR "/docs/format.md";
 constexpr char kBegin[] = "<!-- dump: made by format_doc_test -->\n```\n";
 constexpr char kEnd[] = "```\n";
 
