@@ -24,6 +24,7 @@ constexpr size_t kBlockSize = 16u << 10;  // of plain bytes: neighbours compress
 constexpr size_t kTableSize = 32u << 20;  // measured: 2.4 times as fast as the 2 MiB default
 constexpr int kFilesBesideTables = 10;    // LevelDB keeps these back from max_open_files
 constexpr size_t kLeastWriteBuffer = 64 << 10;
+constexpr const char* kDamageMark = "/DAMAGED";
 
 Status RemoveTree(FileSystem& fs, const std::string& folder) {
   LG_ASSIGN_OR_RETURN(const auto names, fs.List(folder));
@@ -54,8 +55,10 @@ Status Index::Destroy(FileSystem& fs, const std::string& folder) {
   return RemoveTree(fs, folder);
 }
 
-LevelDbIndex::LevelDbIndex(std::unique_ptr<SealedEnv> env)
-    : env_(std::move(env)),
+LevelDbIndex::LevelDbIndex(FileSystem& fs, std::string folder, std::unique_ptr<SealedEnv> env)
+    : fs_(fs),
+      folder_(std::move(folder)),
+      env_(std::move(env)),
       logger_(NewDroppingLogger()),
       filter_(leveldb::NewBloomFilterPolicy(kFilterBitsPerKey)) {}
 
@@ -64,9 +67,11 @@ LevelDbIndex::~LevelDbIndex() = default;
 Result<std::unique_ptr<Index>> LevelDbIndex::Open(FileSystem& fs, const std::string& folder,
                                                   const Key& key, const Uuid& vault_id,
                                                   const Options& options) {
+  if (const auto marked = fs.Exists(folder + kDamageMark); marked && *marked)
+    return Error(Errc::kCorrupt, "index: it was found damaged before: rebuild the index");
   LG_ASSIGN_OR_RETURN(auto env,
                       SealedEnv::Open(fs, folder, key, vault_id, options.make_log_durable));
-  std::unique_ptr<LevelDbIndex> index(new LevelDbIndex(std::move(env)));
+  std::unique_ptr<LevelDbIndex> index(new LevelDbIndex(fs, folder, std::move(env)));
   LG_RETURN_IF_ERROR(index->OpenDatabase(folder, options));
   LG_RETURN_IF_ERROR(index->LoadState());
   return std::unique_ptr<Index>(std::move(index));
@@ -112,6 +117,17 @@ Status LevelDbIndex::LoadState() {
   WriterLock lock(sessions_mutex_);
   sessions_ = std::move(sessions);
   return {};
+}
+
+Error LevelDbIndex::Damaged(Error error) const {
+  error.code = Errc::kCorrupt;
+  // A read that the disk failed may succeed the next time.
+  if (error.posix_errno == 0 && !marked_.exchange(true)) {
+    // On a disk that takes no mark the damage is met again, and told again.
+    (void)fs_.Open(folder_ + kDamageMark, OpenMode::kCreate);
+    (void)fs_.SyncFolder(folder_);
+  }
+  return error;
 }
 
 std::optional<std::pair<Head, Position>> LevelDbIndex::head() const {

@@ -2,7 +2,7 @@
 #pragma once
 
 // LevelDbIndex: the Index in a LevelDB whose files are sealed. Private to index/; the contract is
-// index/index.h, the files are docs/format-index.md.
+// index/index.h, the files are docs/format.md.
 //
 // Threads: LevelDB serves readers concurrently. What Apply() changes beside it (head, counters,
 // sessions) is guarded here. Lock order: none is held while another is taken, or while LevelDB is
@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <memory>
+#include <string>
 #include <unordered_map>
 
 #include "crypto/base/mutex.h"
@@ -74,7 +75,7 @@ class LevelDbIndex final : public Index {
   Counts counts() const override;
 
  private:
-  explicit LevelDbIndex(std::unique_ptr<SealedEnv> env);
+  LevelDbIndex(FileSystem& fs, std::string folder, std::unique_ptr<SealedEnv> env);
   Status OpenDatabase(const std::string& folder, const Options& options);
   Status LoadState();
 
@@ -89,7 +90,14 @@ class LevelDbIndex final : public Index {
   Status Scan(const std::string& from, const std::string& to, const Visitor& visitor,
               bool keep_blocks = true) const;
   Status FillSessions(std::vector<Extent>& extents) const;
+  // The error of a lookup that met damage. Where bytes were not what was written, leaves a mark in
+  // the folder, so that the next Open() refuses this index and its owner rebuilds it: most damage
+  // shows only when it is read.
+  Error Damaged(Error error) const;
 
+  FileSystem& fs_;
+  const std::string folder_;
+  mutable std::atomic<bool> marked_{false};
   // In the order in which they are needed: LevelDB goes first.
   const std::unique_ptr<SealedEnv> env_;
   const std::unique_ptr<leveldb::Logger> logger_;

@@ -18,12 +18,6 @@ namespace keys = index_keys;
 
 std::string_view View(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
 
-// Lookups know one error.
-Error AsCorrupt(Error error) {
-  error.code = Errc::kCorrupt;
-  return error;
-}
-
 // After this many keys of one inode, seeking its end is cheaper than walking there.
 constexpr int kKeysBeforeSeek = 16;
 
@@ -36,7 +30,7 @@ Result<LevelDbIndex::Value> LevelDbIndex::Read(const std::string& key) const {
   const leveldb::Status status = db_->Get(options, key, &value);
   if (status.ok()) return Value(std::move(value));
   if (status.IsNotFound()) return Value();
-  return AsCorrupt(env_->ToError(status));
+  return Damaged(env_->ToError(status));
 }
 
 template <typename Record>
@@ -57,7 +51,7 @@ Status LevelDbIndex::Scan(const std::string& from, const std::string& to, const 
   int walked = 0;
   for (;;) {
     // The iterator passes over a block it cannot read: only the status tells.
-    if (!it->status().ok()) return AsCorrupt(env_->ToError(it->status()));
+    if (!it->status().ok()) return Damaged(env_->ToError(it->status()));
     if (!it->Valid() || View(it->key()) >= to) return {};
     LG_ASSIGN_OR_RETURN(const Next next, visitor(View(it->key()), View(it->value())));
     if (next == Next::kStop) return {};
