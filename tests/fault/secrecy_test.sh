@@ -17,6 +17,10 @@ gen_study "$WORK/plain/made" --patients 5 --studies 2 --instances 4 --size 96 --
 if [[ -n ${LEADGLASS_CORPUS:-} ]]; then cp -r "$LEADGLASS_CORPUS" "$WORK/plain/corpus"; fi
 cp -r "$WORK/plain" "$MNT/archive/Featherstonehaugh"
 cp "$WORK"/plain/made/LG001-00001/1/1/*.dcm "$MNT/incoming/"
+printf 'a name that is removed again' >"$MNT/archive/name-that-goes-away"
+rm "$MNT/archive/name-that-goes-away"
+ln -s target-of-a-symbolic-link "$MNT/archive/name-of-a-symbolic-link"
+setfattr -n user.comment-nobody-reads -v 'an attribute nobody reads' "$MNT/archive/Featherstonehaugh"
 # Reading, listing, failing and asking for attributes must not leak either.
 diff -r "$WORK/plain" "$MNT/archive/Featherstonehaugh" >&2 || fail "the copy differs"
 find "$MNT" -exec getfattr -d -m - {} + >/dev/null 2>&1 || true
@@ -29,7 +33,9 @@ find "$MNT/patients" -type f -exec cat {} + >/dev/null
 {
   cut -f 2- "$WORK/list" | tr '\t' '\n'
   cut -f 3 "$WORK/list" | sed 's/[=^]/\n/g'
-  printf '%s\n' Featherstonehaugh 'no such file' 'correct horse' CompressedSamples 'Serie 1 weich'
+  printf '%s\n' Featherstonehaugh 'no such file' 'correct horse' CompressedSamples 'Serie 1 weich' \
+    name-that-goes-away target-of-a-symbolic-link name-of-a-symbolic-link comment-nobody-reads \
+    'an attribute nobody reads'
   [[ -z ${LEADGLASS_CORPUS:-} ]] || cut -f 3-8 "$LEADGLASS_CORPUS/expected.tsv" | tail -n +2 | sed 's/[\t=^]/\n/g'
 } | sort -u >"$WORK/strings"
 [[ $(wc -l <"$WORK/strings") -gt 50 ]] || fail "the list of names is too short"
