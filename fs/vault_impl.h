@@ -24,6 +24,7 @@
 #include "fs/inode_state.h"
 #include "fs/key_store.h"
 #include "fs/overlay_file_system.h"
+#include "fs/reserving_file_system.h"
 #include "fs/vault.h"
 #include "index/dicom_facts.h"
 #include "index/parser_worker.h"
@@ -112,6 +113,7 @@ class VaultImpl final : public Vault {
   Status Authorise(NodeId node, Action action) const;
 
   // vault_open.cc
+  Status ChooseIndexDisk(bool read_only_disk);
   Status OpenIndexAndReplay();
   Status Replay();
   Status SweepOrphans();
@@ -203,7 +205,7 @@ class VaultImpl final : public Vault {
   Clock& clock_;
 
   std::unique_ptr<File> lock_file_;
-  std::unique_ptr<OverlayFileSystem> overlay_;  // of the index, on a read-only disk
+  std::unique_ptr<FileSystem> index_fs_;  // what the index writes through
   // Destroyed in reverse: the index syncs the log until it is gone.
   std::unique_ptr<SealedLog> log_;
   std::unique_ptr<Index> index_;

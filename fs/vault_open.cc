@@ -11,6 +11,8 @@ namespace {
 constexpr const char* kLogFolder = "/log";
 constexpr const char* kIndexFolder = "/index";
 constexpr const char* kLockFile = "/lock";
+constexpr const char* kIndexReserve = "/index.reserve";
+constexpr uint64_t kMaxIndexReserve = 64u << 20;  // a full write buffer of the index, and some
 
 InodeRecord FixedFolder(InodeId inode, uint32_t mode, const Vault::Options& options, int64_t now) {
   InodeRecord record;
@@ -153,8 +155,7 @@ VaultImpl::~VaultImpl() { (void)Close(); }
 Status VaultImpl::Start() {
   LG_ASSIGN_OR_RETURN(VaultLock lock, LockVault(fs_, folder_, options_.read_only));
   lock_file_ = std::move(lock.file);
-  // The index cannot be opened without writing a little: there, to memory.
-  if (lock.read_only_disk) overlay_ = std::make_unique<OverlayFileSystem>(fs_);
+  LG_RETURN_IF_ERROR(ChooseIndexDisk(lock.read_only_disk));
   LG_ASSIGN_OR_RETURN(const SealedLog::Options log_options, LogOptions(fs_, folder_, options_));
   LG_ASSIGN_OR_RETURN(log_, SealedLog::Open(fs_, folder_ + kLogFolder, keys_.info().vault_id,
                                             keys_.log_keys(), log_options));
@@ -174,9 +175,24 @@ Status VaultImpl::Start() {
   return {};
 }
 
+// The index cannot be opened without writing a little: on a read-only disk to memory, and on a full
+// one to room that was kept back.
+Status VaultImpl::ChooseIndexDisk(bool read_only_disk) {
+  if (read_only_disk) {
+    index_fs_ = std::make_unique<OverlayFileSystem>(fs_);
+    return {};
+  }
+  LG_ASSIGN_OR_RETURN(const SealedLog::Options log_options, LogOptions(fs_, folder_, options_));
+  auto reserving = std::make_unique<ReservingFileSystem>(
+      fs_, folder_ + kIndexReserve, std::min(log_options.reserve_bytes, kMaxIndexReserve));
+  if (!options_.read_only) reserving->Refill();
+  index_fs_ = std::move(reserving);
+  return {};
+}
+
 // The index is a cache of the log: whatever is wrong with it, it is thrown away and built again.
 Status VaultImpl::OpenIndexAndReplay() {
-  FileSystem& fs = overlay_ ? *overlay_ : fs_;
+  FileSystem& fs = *index_fs_;
   const std::string index_folder = folder_ + kIndexFolder;
   Index::Options index_options;
   index_options.make_log_durable = [this] { return log_->Sync(); };
