@@ -6,7 +6,7 @@ set -euo pipefail
 source "$SOURCE_DIR/tests/mount/lib.sh"
 need_real_mount
 
-images=300
+images=120
 [[ -z ${LEADGLASS_LONG:-} ]] || images=20000
 
 # Everything that stat and getxattr tell of everything, inode numbers and times included. What came

@@ -275,6 +275,7 @@ Sighting Look(const DiskImage& image, const VaultKeys& keys, const std::optional
   Vault::Options options;
   options.read_only = access == Access::kReadOnly;
   options.not_older_than = remembered;
+  options.reserve_bytes = 0;
   auto vault = Vault::Open(fs, kFolder, keys, nullptr, options, SystemClock());
   if (!vault) {
     sighting.refused = vault.error();
@@ -304,6 +305,7 @@ Sighting Examine(const DiskImage& image, const std::string& passphrase,
   Vault::Options options;
   options.read_only = true;
   options.not_older_than = remembered;
+  options.reserve_bytes = 0;
   auto vault = Vault::Open(fs, kFolder, **keys, nullptr, options, SystemClock());
   if (!vault) {
     sighting.refused = vault.error();

@@ -19,8 +19,9 @@ crash_rounds() {
     noted=$(wc -l <"$WORK/promised")
     local writers=()
     for writer in files records log images; do
-      crash_load "$writer" "$MNT/archive/load" "$WORK/promised" "r$round-$writer" \
-        $([[ $writer == images ]] && echo "$WORK/images") &
+      local source=()
+      [[ $writer != images ]] || source=("$WORK/images")
+      crash_load "$writer" "$MNT/archive/load" "$WORK/promised" "r$round-$writer" "${source[@]}" &
       writers+=($!)
     done
     wait_for 20 "the writers" more_noted "$noted"
