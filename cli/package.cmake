@@ -8,10 +8,7 @@ install(FILES cli/completion/leadglass DESTINATION ${CMAKE_INSTALL_DATADIR}/bash
 # mount(8) looks for helpers in /sbin (on Debian 12 a link to usr/sbin).
 install(PROGRAMS cli/mount.fuse.leadglass DESTINATION ${CMAKE_INSTALL_SBINDIR})
 install(FILES README.md CHANGELOG.md docs/cli.md docs/design.md docs/operations.md
-  docs/threat-model.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-if(EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/docs/format.md)
-  install(FILES docs/format.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-endif()
+  docs/format.md docs/threat-model.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
 
 set(CPACK_GENERATOR DEB)
