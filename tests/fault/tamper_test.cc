@@ -116,7 +116,7 @@ TEST_F(Tampering, FlippedBitsOfATinyVaultOneByOne) {
   for (const auto& [path, bytes] : tiny.newest.files) {
     // The keyring is one sealed message: what holds for a part of it holds for all.
     const bool keyring = path.find("keyring") != std::string::npos;
-    const uint64_t step = Long() ? (keyring ? 997 : 1) : (keyring ? 99991 : 211);
+    const uint64_t step = Long() ? (keyring ? 997 : 1) : (keyring ? 399989 : 2503);
     for (uint64_t bit = 0; bit < bytes.size() * 8; bit += step) {
       DiskImage image = tiny.newest;
       FlipBit(image, path, bit);
@@ -180,8 +180,11 @@ TEST_F(Tampering, FilesReplacedAndSwapped) {
 
 TEST_F(Tampering, FilesAdded) {
   const SampleVault& sample = SampleVault::Get();
+  size_t turn = 0;
   for (const DiskImage* source : {&sample.newest, &sample.older, &sample.torn, &sample.other}) {
     for (const auto& [path, bytes] : source->files) {
+      // The short form takes every fourth file, whatever it is; the long one all.
+      if (!Long() && ++turn % 4 != 0) continue;
       const std::string name = path.substr(path.rfind('/') + 1);
       const std::string folder = path.substr(0, path.rfind('/') + 1);
       std::vector<std::string> targets;
