@@ -15,6 +15,8 @@ namespace leadglass {
 namespace {
 
 constexpr const char* kFolder = "/v";
+// A slow test must not see /incoming let go of what was filed.
+constexpr int64_t kForYears = 1'000'000'000'000'000'000;
 constexpr Caller kRootUser{0, 0, 1, 022};
 
 // A sample that cannot be made is a fault of the test or of the vault: there is nothing to go on.
@@ -77,6 +79,8 @@ class Writer {
 Vault::Options SmallSegments() {
   Vault::Options options;
   options.segment_size = 128u << 10;
+  options.reserve_bytes = 0;
+  options.incoming_stay_nanos = kForYears;
   return options;
 }
 
@@ -276,6 +280,7 @@ Sighting Look(const DiskImage& image, const VaultKeys& keys, const std::optional
   options.read_only = access == Access::kReadOnly;
   options.not_older_than = remembered;
   options.reserve_bytes = 0;
+  options.incoming_stay_nanos = kForYears;
   auto vault = Vault::Open(fs, kFolder, keys, nullptr, options, SystemClock());
   if (!vault) {
     sighting.refused = vault.error();
@@ -306,6 +311,7 @@ Sighting Examine(const DiskImage& image, const std::string& passphrase,
   options.read_only = true;
   options.not_older_than = remembered;
   options.reserve_bytes = 0;
+  options.incoming_stay_nanos = kForYears;
   auto vault = Vault::Open(fs, kFolder, **keys, nullptr, options, SystemClock());
   if (!vault) {
     sighting.refused = vault.error();
