@@ -114,6 +114,7 @@ class VaultImpl final : public Vault {
 
   // vault_open.cc
   Status ChooseIndexDisk(bool read_only_disk);
+  void StopThreads();
   Status OpenIndexAndReplay();
   Status Replay();
   Status SweepOrphans();

@@ -237,12 +237,24 @@ Status VaultImpl::SweepOrphans() {
   return {};
 }
 
+void VaultImpl::StopThreads() {
+  upkeep_.request_stop();
+  notifier_.request_stop();
+  {
+    MutexLock lock(upkeep_mutex_);
+    upkeep_wanted_.NotifyAll();
+  }
+  {
+    MutexLock lock(notice_mutex_);
+    notice_wanted_.NotifyAll();
+  }
+  for (std::jthread* thread : {&upkeep_, &notifier_})
+    if (thread->joinable()) thread->join();
+}
+
 Status VaultImpl::Close() {
   if (closed_.exchange(true)) return {};
-  for (std::jthread* thread : {&upkeep_, &notifier_}) {
-    thread->request_stop();
-    if (thread->joinable()) thread->join();
-  }
+  StopThreads();
   if (!log_ || !index_ || !inodes_) return {};
   if (options_.read_only) return {};
   CommitDirty(true);

@@ -22,7 +22,7 @@ void VaultImpl::RunUpkeep(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     {
       MutexLock lock(upkeep_mutex_);
-      upkeep_wanted_.WaitFor(upkeep_mutex_, kUpkeepPeriod);
+      if (!stop.stop_requested()) upkeep_wanted_.WaitFor(upkeep_mutex_, kUpkeepPeriod);
     }
     CommitDirty(false);
     // Nobody waits for this sync; a failure poisons the log, which every later write reports.
@@ -147,7 +147,8 @@ void VaultImpl::RunNotices(const std::stop_token& stop) {
     Invalidator invalidator;
     {
       MutexLock lock(notice_mutex_);
-      if (notices_.empty()) notice_wanted_.WaitFor(notice_mutex_, std::chrono::milliseconds(200));
+      if (notices_.empty() && !stop.stop_requested())
+        notice_wanted_.WaitFor(notice_mutex_, std::chrono::milliseconds(200));
       if (notices_.empty()) continue;
       notice = notices_.front();
       notices_.pop_front();
