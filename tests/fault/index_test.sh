@@ -6,7 +6,7 @@ set -euo pipefail
 source "$SOURCE_DIR/tests/mount/lib.sh"
 need_real_mount
 
-images=120
+images=60
 [[ -z ${LEADGLASS_LONG:-} ]] || images=20000
 
 # Everything that stat and getxattr tell of everything, inode numbers and times included. What came
