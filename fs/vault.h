@@ -223,7 +223,8 @@ class Vault {
   virtual Result<uint64_t> Seek(OpenFile& file, uint64_t offset, int whence) = 0;
 
   // Extended attributes. `flags` as setxattr(2). Images also show user.dicom.<Keyword>, which can
-  // be set to the value they have, and not changed.
+  // be set to the value they have, and not changed; removing one succeeds without effect (rsync -X
+  // does that to a copy).
   virtual Result<ByteVector> GetXattr(NodeId node, std::string_view name) = 0;
   virtual Status SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) = 0;
   virtual Result<std::vector<std::string>> ListXattrs(NodeId node) = 0;
