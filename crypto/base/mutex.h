@@ -29,6 +29,7 @@
 
 namespace leadglass {
 
+// An exclusive lock. Not recursive: locking it twice in one thread hangs. Lock() never fails.
 class LG_CAPABILITY("mutex") Mutex {
  public:
   void Lock() LG_ACQUIRE() { mutex_.lock(); }
@@ -39,6 +40,7 @@ class LG_CAPABILITY("mutex") Mutex {
   std::mutex mutex_;
 };
 
+// Holds a Mutex, which must outlive it, from its construction to the end of its scope.
 class LG_SCOPED_CAPABILITY MutexLock {
  public:
   explicit MutexLock(Mutex& mutex) LG_ACQUIRE(mutex) : mutex_(mutex) { mutex_.Lock(); }
@@ -73,6 +75,8 @@ class CondVar {
   std::condition_variable condition_;
 };
 
+// Many readers or one writer. Not recursive in any mixture: asking for it again in a thread that
+// holds it hangs or throws (EDEADLK), so look before you lock.
 class LG_CAPABILITY("shared_mutex") SharedMutex {
  public:
   void Lock() LG_ACQUIRE() { mutex_.lock(); }
@@ -84,6 +88,7 @@ class LG_CAPABILITY("shared_mutex") SharedMutex {
   std::shared_mutex mutex_;
 };
 
+// Holds a SharedMutex exclusively for its scope.
 class LG_SCOPED_CAPABILITY WriterLock {
  public:
   explicit WriterLock(SharedMutex& mutex) LG_ACQUIRE(mutex) : mutex_(mutex) { mutex_.Lock(); }
@@ -95,6 +100,7 @@ class LG_SCOPED_CAPABILITY WriterLock {
   SharedMutex& mutex_;
 };
 
+// Holds a SharedMutex together with other readers for its scope.
 class LG_SCOPED_CAPABILITY ReaderLock {
  public:
   explicit ReaderLock(SharedMutex& mutex) LG_ACQUIRE_SHARED(mutex) : mutex_(mutex) {
