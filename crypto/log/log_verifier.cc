@@ -129,18 +129,19 @@ Result<SegmentOutcome> LogVerifier::CheckRecords(size_t i) {
   return outcome;
 }
 
+// `record.frame` is on the chain, wherever it was read from.
 Status LogVerifier::CheckRecord(File& file, SegmentId id, const PassedRecord& record) {
   const Result<ByteVector> bytes = ReadRecord(file, record.offset, record.frame);
   if (!bytes && bytes.error().code != Errc::kCorrupt) return bytes.error();
-  if (bytes) {
+  const bool body = bytes && BodyMatches(*bytes, record.frame, true);
+  if (body) {
     const EncodedFrame frame = EncodeFrame(record.frame);
-    if (std::equal(frame.span().begin(), frame.span().end(), bytes->begin()) &&
-        BodyMatches(*bytes, record.frame, true))
-      return {};
+    if (std::equal(frame.span().begin(), frame.span().end(), bytes->begin())) return {};
   }
   // A commit that is bad here was walked from its copy; a footer has the first copies. The bytes of
-  // a file exist once.
-  Found({id, record.offset}, NameOf(record.frame.kind), record.frame.kind != RecordKind::kData);
+  // a file exist once, but their frame twice.
+  Found({id, record.offset}, NameOf(record.frame.kind),
+        body || record.frame.kind != RecordKind::kData);
   return {};
 }
 

@@ -120,9 +120,7 @@ Status RecordReader::Read(const FileKeyRef& key, uint64_t inode, const DataRecor
     LG_ASSIGN_OR_RETURN(frame, FrameOf(*file, record, with_frame ? bytes : ByteSpan{}));
     Remember(record.position, frame);
   }
-  if (frame.kind != RecordKind::kData || frame.plain_length != record.length ||
-      frame.chunk_log2 != record.chunk_log2)
-    return Damaged(record);
+  if (!Describes(frame, record)) return Damaged(record);
   const ByteVector aad = DataAssociatedData(vault_id_, inode, key.generation, record);
   ChunkOpener opener(key, frame, range, aad,
                      bytes.subspan(static_cast<size_t>(first_byte - read_from)));
@@ -133,8 +131,16 @@ Status RecordReader::Read(const FileKeyRef& key, uint64_t inode, const DataRecor
   return {};
 }
 
-// From bytes that begin with the frame, or from the file where there are none.
+// The record's own frame, or else the footer's copy of it.
 Result<Frame> RecordReader::FrameOf(File& file, const DataRecord& record, ByteSpan bytes) {
+  const Result<Frame> own = OwnFrame(file, record, bytes);
+  if (own && Describes(*own, record)) return *own;
+  if (const std::optional<Frame> copy = copies_.Find(record); copy.has_value()) return *copy;
+  return own ? Damaged(record) : own.error();
+}
+
+// From bytes that begin with the frame, or from the file where there are none.
+Result<Frame> RecordReader::OwnFrame(File& file, const DataRecord& record, ByteSpan bytes) {
   std::array<uint8_t, kDataFrameSize> own{};
   if (bytes.empty()) {
     LG_ASSIGN_OR_RETURN(const size_t got, file.ReadAt(record.position.offset, own));
