@@ -51,6 +51,37 @@ Status Appender::Poison(const Error& cause) {
   return ReadOnlyNow("writing the log failed (" + ToString(cause) + ")");
 }
 
+Status Appender::SecureTail() {
+  const LogTail& tail = start_.tail;
+  MutexLock lock(mutex_);
+  const bool open = tail.segment.has_value() && !tail.complete && !tail.records.empty();
+  if (!open || segment_ != nullptr || start_.begins_epoch || TailHasHeir()) return {};
+  LG_ASSIGN_OR_RETURN(inherited_, MissingFooter());
+  if (!inherited_.has_value()) return {};
+  LG_RETURN_IF_ERROR(BeginSegment(0, false));
+  return SyncAsLeader();
+}
+
+// Whether a segment without commits holds the tail's footer already: a session that began it died,
+// or ended without a commit.
+bool Appender::TailHasHeir() {
+  const LogTail& tail = start_.tail;
+  for (const SegmentId heir : tail.heirs) {
+    const auto file = files_.Get(heir);
+    if (!file) continue;
+    const Result<FoundFooter> found = ReadInheritedFooter(**file, *tail.segment);
+    if (!found || found->footer.covered_length != tail.length) continue;
+    if (std::equal(tail.records.begin(), tail.records.end(), found->footer.entries.begin(),
+                   found->footer.entries.end(),
+                   [](const PassedRecord& record, const FooterEntry& entry) {
+                     return record.frame == entry.frame &&
+                            (entry.commit.empty() || BodyMatches(entry.commit, entry.frame, true));
+                   }))
+      return true;
+  }
+  return false;
+}
+
 Result<Position> Appender::AppendData(Frame frame, MutableByteSpan record) {
   Ticket ticket;
   SegmentId id;
@@ -91,6 +122,7 @@ Result<CommitInfo> Appender::AppendCommit(ByteSpan payload, bool use_reserve) {
     ticket = TakeTicket(frame, record);
     const SegmentId id = segment_->id();
     head_ = {id.epoch, frame.commit_number, frame.chain};
+    segment_has_commit_ = true;
     info = {head_, {id, ticket.offset}, {id, ticket.offset + frame.record_length}};
   }
   LG_RETURN_IF_ERROR(Write(ticket, record));
@@ -99,13 +131,15 @@ Result<CommitInfo> Appender::AppendCommit(ByteSpan payload, bool use_reserve) {
 
 // Makes sure that there is a segment with room for such a record.
 Status Appender::Prepare(const Frame& frame, bool use_reserve) {
-  if (segment_ == nullptr || !segment_->Fits(frame)) return BeginSegment(frame, use_reserve);
+  if (segment_ == nullptr || !segment_->Fits(frame))
+    return BeginSegment(frame.record_length + FooterBuilder::EntrySize(frame), use_reserve);
   return segment_->MakeRoom(frame, reserve_, use_reserve);
 }
 
-Status Appender::BeginSegment(const Frame& frame, bool use_reserve) {
+// With room for `record_bytes`: the first record and its entry in the footer.
+Status Appender::BeginSegment(uint64_t record_bytes, bool use_reserve) {
   LG_RETURN_IF_ERROR(EnsureEpochFolder());
-  uint64_t need = EmptyFooterSize() + frame.record_length + FooterBuilder::EntrySize(frame);
+  uint64_t need = EmptyFooterSize() + record_bytes;
   if (segment_ == nullptr && !inherited_.has_value()) {
     LG_ASSIGN_OR_RETURN(inherited_, MissingFooter());
   }
@@ -152,6 +186,8 @@ Status Appender::StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t numb
   LG_RETURN_IF_ERROR(next->WriteHeader(header, has_previous ? &previous_block : nullptr));
   folders_unsynced_.insert(EpochFolder(files_.folder(), start_.epoch));
   segment_ = std::move(next);
+  segment_has_commit_ = false;
+  segment_continues_ = {header.previous, header.previous_length};
   chain_.Reset(ChainBaseOf(segment_->block()));
   return inherited_.has_value() ? InheritFooter() : Status{};
 }
@@ -264,12 +300,18 @@ Status Appender::Sync() {
   }
 }
 
+// What is durable once all of the open segment is. A segment without a commit holds nothing that
+// counts, so nothing may be said to be durable in it: a reader would miss it.
+Position Appender::EndToState() const {
+  return segment_has_commit_ ? Position{segment_->id(), segment_->end()} : segment_continues_;
+}
+
 // One sync for all who wait by then. Whoever comes during it waits for the next one.
 Status Appender::SyncAsLeader() {
   syncing_ = true;
   const uint64_t batch = taken_;
   const Head head = head_;
-  const Position end{segment_->id(), segment_->end()};
+  const Position end = EndToState();
   // Earlier segments before the one that continues them.
   std::vector<std::shared_ptr<File>> files = std::move(ended_unsynced_);
   ended_unsynced_.clear();
@@ -306,7 +348,7 @@ Status Appender::Close() {
   LG_RETURN_IF_ERROR(Sync());
   MutexLock lock(mutex_);
   // All is durable now, and the footer says so: whatever is missing later is damage.
-  Status status = EndSegment({segment_->id(), segment_->end()});
+  Status status = EndSegment(EndToState());
   ended_unsynced_.clear();
   if (status) status = segment_->file()->Sync();
   if (!status) return Poison(status.error());

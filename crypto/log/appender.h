@@ -36,6 +36,12 @@ class Appender {
   // `files` and `keys` outlive the appender. Nothing is created before the first append.
   Appender(SegmentFiles& files, const LogKeys& keys, Start start);
 
+  // Gives the tail's segment, if a crash left it open, the second copy that it lacks: begins the
+  // first segment at once, and durably, instead of with the first append. Does nothing where the
+  // tail is complete, where an earlier segment has the copy, or where an epoch is to begin.
+  // kNoSpace and errors of reading leave the log usable; others poison it.
+  Status SecureTail() LG_EXCLUDES(mutex_);
+
   // Appends a sealed data record: `frame` describes it but for the sequence number; space for the
   // encoded frame is at the start of `record`. kNoSpace leaves the log usable.
   Result<Position> AppendData(Frame frame, MutableByteSpan record) LG_EXCLUDES(mutex_);
@@ -75,11 +81,13 @@ class Appender {
 
   Status CheckWritable() const LG_REQUIRES(mutex_);
   Status Prepare(const Frame& frame, bool use_reserve) LG_REQUIRES(mutex_);
-  Status BeginSegment(const Frame& frame, bool use_reserve) LG_REQUIRES(mutex_);
+  Status BeginSegment(uint64_t record_bytes, bool use_reserve) LG_REQUIRES(mutex_);
   Status StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t number) LG_REQUIRES(mutex_);
   Status EndSegment(const Position& durable) LG_REQUIRES(mutex_);
   Status InheritFooter() LG_REQUIRES(mutex_);
   Result<std::optional<FooterBuilder>> MissingFooter();
+  bool TailHasHeir();
+  Position EndToState() const LG_REQUIRES(mutex_);
   Status EnsureEpochFolder() LG_REQUIRES(mutex_);
   Ticket TakeTicket(const Frame& frame, ByteSpan commit) LG_REQUIRES(mutex_);
   Status Write(const Ticket& ticket, ByteSpan record) LG_EXCLUDES(mutex_);
@@ -96,6 +104,8 @@ class Appender {
   CondVar changed_;
   SpaceReserve reserve_ LG_GUARDED_BY(mutex_);
   std::unique_ptr<SegmentWriter> segment_ LG_GUARDED_BY(mutex_);
+  bool segment_has_commit_ LG_GUARDED_BY(mutex_) = false;
+  Position segment_continues_ LG_GUARDED_BY(mutex_);  // the end of what was before it
   Chain chain_ LG_GUARDED_BY(mutex_);
   Head head_ LG_GUARDED_BY(mutex_);
   uint64_t next_sequence_ LG_GUARDED_BY(mutex_);

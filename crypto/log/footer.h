@@ -47,7 +47,6 @@ class FooterBuilder {
   static uint64_t EntrySize(const Frame& frame);
   // Length of the record that Build() would make now.
   uint64_t RecordSize() const;
-  bool empty() const { return count_ == 0; }
 
   // The finished record. `at` is where it will lie; `frame` has sequence, commit number, durable
   // position and chain set by the caller and gets the rest. The builder is spent.

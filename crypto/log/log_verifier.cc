@@ -22,7 +22,9 @@ void LogVerifier::Found(Position position, std::string what, bool healed) {
   report_({position, std::move(what), healed});
 }
 
-Status LogVerifier::Run(SegmentId last, uint64_t length, bool complete) {
+Status LogVerifier::Run(SegmentId last, uint64_t length, bool complete,
+                        std::vector<SegmentId> heirs) {
+  heirs_ = std::move(heirs);
   LG_ASSIGN_OR_RETURN(SegmentCatalog catalog, SegmentCatalog::Read(files_, vault_id_, true));
   LG_RETURN_IF_ERROR(BuildPath(last, length, catalog));
   for (const Link& link : path_) all_ += link.length;
@@ -104,20 +106,20 @@ Result<SegmentOutcome> LogVerifier::CheckRecords(size_t i) {
                       ScanSegment(*file, link.entry.header.first_sequence, link.length));
   const CommitHandler open_all{[](uint64_t) { return true; },
                                [](const CommitInfo&, ByteSpan) { return Status{}; }};
-  std::optional<SegmentId> next;
-  if (i + 1 < path_.size()) next = path_[i + 1].entry.header.id;
+  const bool continued = i + 1 < path_.size();
+  const std::vector<SegmentId> heirs =
+      continued ? std::vector<SegmentId>{path_[i + 1].entry.header.id} : heirs_;
   // Bodies are read below, once; here nothing counts as "above the durable position".
   const Position all_durable{{UINT32_MAX, UINT64_MAX}, UINT64_MAX};
   WalkCursor cursor = WalkCursor::AtStartOf(link.entry);
   LG_ASSIGN_OR_RETURN(SegmentOutcome outcome,
-                      walker_.Walk(scan, link.length, next, all_durable, open_all, cursor));
+                      walker_.Walk(scan, link.length, heirs, all_durable, open_all, cursor));
   for (const PassedRecord& record : outcome.passed)
     LG_RETURN_IF_ERROR(CheckRecord(*file, id, record));
   if (outcome.broken.has_value()) {
     const uint64_t at = outcome.broken->offset;
     // Behind the last commit of a segment there is its footer, and the first copies are good.
-    const bool no_commit_lost =
-        next.has_value() && path_[i + 1].entry.header.previous_head == cursor.head;
+    const bool no_commit_lost = continued && path_[i + 1].entry.header.previous_head == cursor.head;
     const auto scanned =
         std::find_if(scan.records.begin(), scan.records.end(),
                      [at](const ScannedRecord& record) { return record.offset == at; });

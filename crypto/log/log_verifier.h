@@ -27,9 +27,9 @@ class LogVerifier {
         report_(std::move(report)),
         progress_(std::move(progress)) {}
 
-  // Checks the log as it was when `last` ended at `length`, with its footer if `complete`. Fails
-  // only when files cannot be read.
-  Status Run(SegmentId last, uint64_t length, bool complete);
+  // Checks the log as it was when `last` ended at `length`, with its footer if `complete`; `heirs`
+  // may have inherited that. Fails only when files cannot be read.
+  Status Run(SegmentId last, uint64_t length, bool complete, std::vector<SegmentId> heirs);
 
  private:
   struct Link {
@@ -49,7 +49,8 @@ class LogVerifier {
   SegmentWalker walker_;
   const Report report_;
   const Progress progress_;
-  std::vector<Link> path_;  // oldest first
+  std::vector<Link> path_;        // oldest first
+  std::vector<SegmentId> heirs_;  // of the last
   uint64_t done_ = 0;
   uint64_t all_ = 0;
 };

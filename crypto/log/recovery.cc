@@ -23,6 +23,7 @@ Error NotOnChain() {
 
 Result<Recovered> Recovery::Run(const From& from, const SealedLog::CommitVisitor& visitor) {
   path_.clear();
+  commitless_.clear();
   out_ = {};
   met_from_ = met_remembered_ = false;
   out_.report.segments = catalog_.listing().segments.size();
@@ -38,7 +39,9 @@ Result<Recovered> Recovery::Run(const From& from, const SealedLog::CommitVisitor
 // From the newest segment down: the first that holds a commit sealed at that place.
 Result<std::optional<SegmentId>> Recovery::FindNewest() {
   const auto& all = catalog_.listing().segments;
-  for (auto id = all.rbegin(); id != all.rend(); ++id) {
+  std::vector<Position> stated;
+  std::optional<SegmentId> newest;
+  for (auto id = all.rbegin(); id != all.rend() && !newest.has_value(); ++id) {
     LG_ASSIGN_OR_RETURN(const auto file, files_.Get(*id));
     LG_ASSIGN_OR_RETURN(const bool gone, catalog_.HeaderIsGone(*id));
     if (gone) {
@@ -47,7 +50,7 @@ Result<std::optional<SegmentId>> Recovery::FindNewest() {
       if (scan.durable > Position{*id, 0})
         return Error(Errc::kCorrupt,
                      ToString(*id) + ": every copy of its header is damaged" + kBringBack);
-      out_.stated_durable = std::max(out_.stated_durable, scan.durable);
+      stated.push_back(scan.durable);
       out_.report.torn_bytes += scan.junk;
       out_.dropped.push_back(*id);
       continue;
@@ -55,16 +58,36 @@ Result<std::optional<SegmentId>> Recovery::FindNewest() {
     LG_ASSIGN_OR_RETURN(const CatalogEntry entry, catalog_.Header(*id));
     LG_ASSIGN_OR_RETURN(SegmentScan scan,
                         ScanSegment(*file, entry.header.first_sequence, std::nullopt));
-    out_.stated_durable = std::max({out_.stated_durable, entry.header.durable, scan.durable});
-    LG_ASSIGN_OR_RETURN(const bool authentic, walker_.IsAuthentic(entry, scan));
+    stated.push_back(std::max(entry.header.durable, scan.durable));
+    LG_ASSIGN_OR_RETURN(const bool authentic, walker_.IsAuthentic(entry, scan, HeirsOf(*id)));
     if (authentic) {
       path_.push_back({entry, std::move(scan), true});
-      return std::optional<SegmentId>(*id);
+      newest = *id;
+    } else {
+      out_.report.torn_bytes += scan.end - kSegmentHeaderSize + scan.junk;
+      Drop(entry, stated);
     }
-    out_.report.torn_bytes += scan.end - kSegmentHeaderSize + scan.junk;
-    out_.dropped.push_back(*id);
   }
-  return std::optional<SegmentId>();
+  for (const Position& position : stated)
+    out_.stated_durable = std::max(out_.stated_durable, position);
+  return newest;
+}
+
+// Passes over a segment that holds no commit. What was durable in it counts for nothing, but then
+// so was all that it continues.
+void Recovery::Drop(const CatalogEntry& entry, std::vector<Position>& stated) {
+  const SegmentHeader& header = entry.header;
+  for (Position& position : stated)
+    if (position.segment == header.id) position = {header.previous, header.previous_length};
+  out_.dropped.push_back(header.id);
+  commitless_.push_back(header);
+}
+
+std::vector<SegmentId> Recovery::HeirsOf(SegmentId id) const {
+  std::vector<SegmentId> heirs;
+  for (const SegmentHeader& header : commitless_)
+    if (header.previous == id) heirs.push_back(header.id);
+  return heirs;
 }
 
 // Backward by what the headers say, as far as `from` and the remembered head need.
@@ -108,10 +131,10 @@ Status Recovery::WalkPath(const From& from, const SealedLog::CommitVisitor& visi
     Link& link = path_[i];
     const SegmentId id = link.entry.header.id;
     std::optional<uint64_t> limit;
-    std::optional<SegmentId> next;
+    std::vector<SegmentId> heirs = HeirsOf(id);
     if (i + 1 < path_.size()) {
       limit = path_[i + 1].entry.header.previous_length;
-      next = path_[i + 1].entry.header.id;
+      heirs.insert(heirs.begin(), path_[i + 1].entry.header.id);
     }
     if (!link.scanned) {
       LG_ASSIGN_OR_RETURN(const auto file, files_.Get(id));
@@ -120,8 +143,8 @@ Status Recovery::WalkPath(const From& from, const SealedLog::CommitVisitor& visi
     const Position head_end = cursor.head_end;
     cursor = WalkCursor::AtStartOf(link.entry);
     cursor.head_end = head_end;
-    LG_ASSIGN_OR_RETURN(SegmentOutcome outcome,
-                        walker_.Walk(link.scan, limit, next, out_.stated_durable, handler, cursor));
+    LG_ASSIGN_OR_RETURN(SegmentOutcome outcome, walker_.Walk(link.scan, limit, heirs,
+                                                             out_.stated_durable, handler, cursor));
     if (IsHarmless(i, outcome, cursor)) outcome.broken.reset();
     const bool ends_here = outcome.broken.has_value();
     LG_RETURN_IF_ERROR(TakeOutcome(i, std::move(outcome), cursor));
@@ -162,6 +185,7 @@ Status Recovery::TakeOutcome(size_t i, SegmentOutcome outcome, const WalkCursor&
   tail.segment = id;
   tail.block = path_[i].entry.block;
   tail.complete = outcome.complete;
+  tail.heirs = HeirsOf(id);
   if (outcome.complete) {
     tail.length = outcome.end;
     tail.link = outcome.running;

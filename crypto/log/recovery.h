@@ -29,6 +29,7 @@ struct LogTail {
   uint64_t next_sequence = 1;
   bool complete = false;              // it has its footer
   std::vector<PassedRecord> records;  // of it, where it has none: for the footer to inherit
+  std::vector<SegmentId> heirs;       // newer segments without commits that may have inherited it
 };
 
 struct Recovered {
@@ -59,6 +60,8 @@ class Recovery {
   };
 
   Result<std::optional<SegmentId>> FindNewest();
+  void Drop(const CatalogEntry& entry, std::vector<Position>& stated);
+  std::vector<SegmentId> HeirsOf(SegmentId id) const;
   Status BuildPath(SegmentId newest, const std::optional<std::pair<Head, Position>>& from);
   Status WalkPath(const std::optional<std::pair<Head, Position>>& from,
                   const SealedLog::CommitVisitor& visitor);
@@ -75,7 +78,8 @@ class Recovery {
   SegmentWalker walker_;
   const SealedLog::Options& options_;
 
-  std::vector<Link> path_;  // oldest first
+  std::vector<Link> path_;                 // oldest first
+  std::vector<SegmentHeader> commitless_;  // of dropped segments, newest first
   Recovered out_;
   bool met_from_ = false;
   bool met_remembered_ = false;

@@ -53,9 +53,12 @@ class SegmentedLog final : public SealedLog {
     tail_segment_ = found.tail.segment;
     tail_length_ = found.tail.length;
     tail_complete_ = found.tail.complete;
+    tail_heirs_ = found.tail.heirs;
     if (!options_.read_only) {
       LG_RETURN_IF_ERROR(MakeTailDurable(found));
       StartAppender(std::move(found));
+      // Where this fails, appends say so: for want of room the next one tries again.
+      (void)appender_->SecureTail();
     }
     recovered_ = true;
     return report;
@@ -140,7 +143,9 @@ class SegmentedLog final : public SealedLog {
       complete = written.complete;
     }
     if (!segment.has_value()) return {};
-    return LogVerifier(files_, vault_id_, keys_, report, progress).Run(*segment, length, complete);
+    return LogVerifier(files_, vault_id_, keys_, report, progress)
+        .Run(*segment, length, complete,
+             segment == tail_segment_ ? tail_heirs_ : std::vector<SegmentId>());
   }
 
   Status Close() override { return appender_ ? appender_->Close() : Status{}; }
@@ -238,6 +243,7 @@ class SegmentedLog final : public SealedLog {
   std::optional<SegmentId> tail_segment_;
   uint64_t tail_length_ = 0;
   bool tail_complete_ = false;
+  std::vector<SegmentId> tail_heirs_;
 
   mutable Mutex old_bytes_mutex_;
   mutable std::optional<uint64_t> old_bytes_ LG_GUARDED_BY(old_bytes_mutex_);

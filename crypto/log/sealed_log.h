@@ -115,7 +115,9 @@ class SealedLog {
   //   kCorrupt: damage below the durable position that no second copy heals; the message names
   //     segment and offset. kAccessDenied: older than options.not_older_than.
   // Damage above the durable position is a torn tail: counted, and gone once appends begin, because
-  // a writer begins a new segment whose header says where the old one ends.
+  // a writer begins a new segment whose header says where the old one ends. After an unclean end
+  // that segment is begun here, unless the log is read-only, with the footer that the old one
+  // lacks; durable on return, if the disk has room for it.
   virtual Result<RecoveryReport> Recover(const std::optional<std::pair<Head, Position>>& from,
                                          const CommitVisitor& visitor) = 0;
 

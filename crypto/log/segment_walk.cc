@@ -56,9 +56,8 @@ WalkCursor WalkCursor::AtStartOf(const CatalogEntry& entry) {
   return cursor;
 }
 
-std::optional<SegmentWalker::Source> SegmentWalker::SecondCopy(SegmentId id,
-                                                               std::optional<uint64_t> limit,
-                                                               std::optional<SegmentId> next) {
+std::optional<SegmentWalker::Source> SegmentWalker::SecondCopy(
+    SegmentId id, std::optional<uint64_t> limit, const std::vector<SegmentId>& heirs) {
   if (const auto file = files_.Get(id); file) {
     if (Result<FoundFooter> own = ReadOwnFooter(**file, id, limit); own) {
       const PassedRecord last{own->offset, own->frame, {}};
@@ -67,8 +66,9 @@ std::optional<SegmentWalker::Source> SegmentWalker::SecondCopy(SegmentId id,
       return source;
     }
   }
-  if (!next.has_value()) return std::nullopt;
-  if (const auto file = files_.Get(*next); file) {
+  for (const SegmentId heir : heirs) {
+    const auto file = files_.Get(heir);
+    if (!file) continue;
     if (Result<FoundFooter> inherited = ReadInheritedFooter(**file, id); inherited)
       return Source{RecordsOf(std::move(*inherited)), true};
   }
@@ -167,8 +167,9 @@ Status SegmentWalker::WalkRecords(File& file, const Source& source, const Positi
 }
 
 Result<SegmentOutcome> SegmentWalker::Walk(const SegmentScan& scan, std::optional<uint64_t> limit,
-                                           std::optional<SegmentId> next, const Position& durable,
-                                           const CommitHandler& handler, WalkCursor& cursor) {
+                                           const std::vector<SegmentId>& heirs,
+                                           const Position& durable, const CommitHandler& handler,
+                                           WalkCursor& cursor) {
   LG_ASSIGN_OR_RETURN(const auto file, files_.Get(cursor.segment));
   SegmentOutcome outcome;
   const auto note_missing_end = [&] {
@@ -183,7 +184,7 @@ Result<SegmentOutcome> SegmentWalker::Walk(const SegmentScan& scan, std::optiona
       WalkRecords(*file, {RecordsOf(scan), false}, durable, handler, cursor, outcome));
   note_missing_end();
   if (!outcome.broken.has_value()) return outcome;
-  const auto copy = SecondCopy(cursor.segment, limit, next);
+  const auto copy = SecondCopy(cursor.segment, limit, heirs);
   if (!copy.has_value()) return outcome;
   const WalkBreak first_break = *outcome.broken;
   outcome.passed.erase(
@@ -197,7 +198,8 @@ Result<SegmentOutcome> SegmentWalker::Walk(const SegmentScan& scan, std::optiona
   return outcome;
 }
 
-Result<bool> SegmentWalker::IsAuthentic(const CatalogEntry& entry, const SegmentScan& scan) {
+Result<bool> SegmentWalker::IsAuthentic(const CatalogEntry& entry, const SegmentScan& scan,
+                                        const std::vector<SegmentId>& heirs) {
   const SegmentId id = entry.header.id;
   LG_ASSIGN_OR_RETURN(const auto file, files_.Get(id));
   const CommitHandler open_it{[](uint64_t) { return true; },
@@ -207,12 +209,13 @@ Result<bool> SegmentWalker::IsAuthentic(const CatalogEntry& entry, const Segment
   std::optional<WalkBreak> broken;
   for (int copy = 0; copy < 2; ++copy) {
     KeepUpToFirstCommit(source.records);
+    if (source.is_copy && source.records.empty()) return false;
     WalkCursor cursor = WalkCursor::AtStartOf(entry);
     SegmentOutcome outcome;
     LG_RETURN_IF_ERROR(WalkRecords(*file, source, bodies_unchecked, open_it, cursor, outcome));
     if (!outcome.passed.empty() && !outcome.broken.has_value()) return true;
     if (outcome.broken.has_value() && !broken.has_value()) broken = outcome.broken;
-    auto second = SecondCopy(id, std::nullopt, std::nullopt);
+    auto second = SecondCopy(id, std::nullopt, heirs);
     if (copy == 1 || !second.has_value()) break;
     source = std::move(*second);
   }

@@ -72,21 +72,23 @@ class SegmentWalker {
       : files_(files), vault_id_(vault_id), keys_(keys) {}
 
   // Walks from the start of `cursor.segment`. `limit`: where the segment ends, if a later header
-  // says so. `next`: the segment that continues it, if any. Bodies at or above `durable` are
+  // says so. `heirs`: segments that may have inherited its footer. Bodies at or above `durable` are
   // checked, too: below it they are known to have reached the disk.
   // Fails (rather than breaks) when a file cannot be read, the handler fails, or a key is missing.
   Result<SegmentOutcome> Walk(const SegmentScan& scan, std::optional<uint64_t> limit,
-                              std::optional<SegmentId> next, const Position& durable,
+                              const std::vector<SegmentId>& heirs, const Position& durable,
                               const CommitHandler& handler, WalkCursor& cursor);
 
   // Whether the segment holds a commit that was sealed there: then its header is genuine.
+  // False also where the segment's own footer lists no commit: then damage costs nothing.
   // kCorrupt: it does not, but it must have.
-  Result<bool> IsAuthentic(const CatalogEntry& entry, const SegmentScan& scan);
+  Result<bool> IsAuthentic(const CatalogEntry& entry, const SegmentScan& scan,
+                           const std::vector<SegmentId>& heirs);
 
  private:
   struct Source;  // records to walk, from the segment itself or from a footer
   std::optional<Source> SecondCopy(SegmentId id, std::optional<uint64_t> limit,
-                                   std::optional<SegmentId> next);
+                                   const std::vector<SegmentId>& heirs);
   Status WalkRecords(File& file, const Source& source, const Position& durable,
                      const CommitHandler& handler, WalkCursor& cursor, SegmentOutcome& outcome);
   Result<std::optional<WalkBreak>> TakeCommit(File& file, const PassedRecord& record,

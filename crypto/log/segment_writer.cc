@@ -55,7 +55,7 @@ uint64_t SegmentWriter::NeedAfter(const Frame& frame) const {
 }
 
 bool SegmentWriter::Fits(const Frame& frame) const {
-  if (footer_.empty()) return true;
+  if (fresh_) return true;
   const uint64_t footer = footer_.RecordSize() + FooterBuilder::EntrySize(frame);
   return footer <= kSoftFooterLimit && NeedAfter(frame) <= want_;
 }
@@ -76,6 +76,7 @@ uint64_t SegmentWriter::Take(const Frame& frame, ByteSpan commit) {
   } else {
     footer_.AddCommit(offset, commit);
   }
+  fresh_ = fresh_ && frame.is_footer();
   end_ += frame.record_length;
   return offset;
 }

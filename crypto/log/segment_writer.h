@@ -31,7 +31,8 @@ class SegmentWriter {
   // Must follow Create() before anything is taken. An error leaves an unusable segment.
   Status WriteHeader(const SegmentHeader& header, const HeaderBlock* previous_block);
 
-  // Whether one more such record keeps the segment within its size. An empty segment always does.
+  // Whether one more such record keeps the segment within its size. Into an empty segment, or one
+  // that holds only an inherited footer, the first always fits.
   bool Fits(const Frame& frame) const;
   // Makes sure of room for such a record and the footer after it. kNoSpace: as before the call.
   Status MakeRoom(const Frame& frame, SpaceReserve& reserve, bool use_reserve);
@@ -62,6 +63,7 @@ class SegmentWriter {
   SegmentId id_;
   HeaderBlock block_{};
   FooterBuilder footer_;
+  bool fresh_ = true;  // nothing taken but an inherited footer
 };
 
 }  // namespace leadglass

@@ -6,6 +6,7 @@
 
 #include "crypto/log/footer.h"
 #include "crypto/log/frame_copies.h"
+#include "crypto/log/segment_scan.h"
 #include "tests/crypto/log/log_fixture.h"
 
 namespace leadglass {
@@ -20,14 +21,14 @@ class SecondCopy : public ::testing::Test {
   // Two data records, one of them long enough for reads that do not touch its frame.
   void Make(End end) {
     std::unique_ptr<SealedLog> log;
-    ASSERT_OK_AND_ASSIGN(log, NewLog(fs_, SmallSegments(1u << 20)));
+    ASSERT_OK_AND_ASSIGN(log, NewLog(fs_, SmallSegments(256u << 10)));
     ASSERT_OK_AND_ASSIGN(small_, Write(*log, 1, Pattern(50, 1)));
     ASSERT_OK_AND_ASSIGN(long_, Write(*log, 2, Pattern(kLong, 2)));
     ASSERT_THAT(log->AppendCommit(AsBytes("names both")), IsOk());
     ASSERT_THAT(log->Sync(), IsOk());
     if (end != End::kClosed) fs_.Crash(FaultFileSystem::Tear::kKeepAll);
     if (end == End::kKilledAndContinued) {
-      ASSERT_OK_AND_ASSIGN(log, OpenLog(fs_, SmallSegments(1u << 20)));
+      ASSERT_OK_AND_ASSIGN(log, OpenLog(fs_, SmallSegments(256u << 10)));
       ASSERT_THAT(RecoverAll(*log), IsOk());
       ASSERT_THAT(log->AppendCommit(AsBytes("goes on")), IsOk());
       ASSERT_THAT(log->Close(), IsOk());
@@ -174,6 +175,167 @@ TEST_F(SecondCopy, OneReadServesAnUndamagedRecordAndADamagedOneTheSecondTime) {
   const auto found = copies.Find(small_.record);
   ASSERT_TRUE(found.has_value());
   EXPECT_EQ(Reads([&] { EXPECT_EQ(copies.Find(small_.record), found); }), 0u);
+}
+
+// Segments that a crash left open, and sessions that end without a commit.
+class OpenEnd : public SecondCopy {
+ protected:
+  std::unique_ptr<SealedLog> Writer() {
+    auto log = OpenLog(fs_, SmallSegments(256u << 10));
+    if (!log) return nullptr;
+    const Result<Seen> seen = RecoverAll(**log);
+    EXPECT_THAT(seen, IsOk());
+    return seen ? std::move(*log) : nullptr;
+  }
+  // All that was written is seen, whatever `where` says was done.
+  void ExpectWhole(size_t commits, const std::string& where) {
+    const auto log = Reader();
+    ASSERT_NE(log, nullptr) << where;
+    ASSERT_OK_AND_ASSIGN(const Seen seen, RecoverAll(*log));
+    ASSERT_EQ(seen.payloads.size(), commits) << where;
+    ASSERT_THAT(Read(*log, small_), IsOkAndHolds(small_.plain)) << where;
+    ASSERT_THAT(Read(*log, long_), IsOkAndHolds(long_.plain)) << where;
+  }
+  std::vector<SegmentId> Segments() {
+    const auto listing = ListSegments(fs_, kLogFolder);
+    return listing ? listing->segments : std::vector<SegmentId>();
+  }
+  // Frames of data, and everything else but the bodies of data and the zeros of a header.
+  std::vector<uint64_t> BytesWithACopy(SegmentId id) {
+    std::vector<uint64_t> offsets;
+    for (uint64_t at = 0; at < 3 * kHeaderBlockSize; at += 5) offsets.push_back(at);
+    const auto file = fs_.Open(SegmentFile(id), OpenMode::kRead);
+    EXPECT_THAT(file, IsOk());
+    const ByteVector bytes = FileBytes(fs_, SegmentFile(id));
+    const auto scan = ScanSegment(**file, LoadLe<uint64_t>(bytes.data() + 88), std::nullopt);
+    EXPECT_THAT(scan, IsOk());
+    for (const ScannedRecord& record : scan->records) {
+      const Frame& frame = record.frame;
+      const bool data = frame.kind == RecordKind::kData;
+      for (uint64_t at = 0; at < (data ? frame.size() : frame.record_length); at += 3)
+        offsets.push_back(record.offset + at);
+    }
+    return offsets;
+  }
+};
+
+TEST_F(OpenEnd, IsGivenItsSecondCopyByTheNextWriterBeforeItsFirstAppend) {
+  Make(End::kKilled);
+  ASSERT_NE(Writer(), nullptr);
+  fs_.Crash(FaultFileSystem::Tear::kLoseAll);
+  ASSERT_EQ(Segments().size(), 2u);
+  for (const SegmentId id : Segments()) {
+    for (const uint64_t at : BytesWithACopy(id)) {
+      fs_.FlipBits(SegmentFile(id), at, static_cast<uint8_t>(1u << (at % 8)));
+      ExpectWhole(1, ToString(Position{id, at}));
+      if (HasFatalFailure()) return;
+      fs_.FlipBits(SegmentFile(id), at, static_cast<uint8_t>(1u << (at % 8)));
+    }
+  }
+}
+
+TEST_F(OpenEnd, IsVerifiedAndServedByThatCopyWhileItIsTheNewest) {
+  Make(End::kKilled);
+  ASSERT_NE(Writer(), nullptr);
+  fs_.Crash(FaultFileSystem::Tear::kKeepAll);
+  Flip(small_, 30);
+  const auto log = Reader();
+  ASSERT_OK_AND_ASSIGN(const Seen seen, RecoverAll(*log));
+  EXPECT_EQ(seen.payloads.size(), 1u);
+  std::vector<SealedLog::Damage> damages;
+  ASSERT_THAT(log->Verify([&](const SealedLog::Damage& d) { damages.push_back(d); },
+                          [](uint64_t, uint64_t) {}),
+              IsOk());
+  ASSERT_EQ(damages.size(), 1u);
+  EXPECT_TRUE(damages[0].healed);
+  EXPECT_EQ(damages[0].position, small_.record.position);
+}
+
+TEST_F(OpenEnd, WritersThatCommitNothingMakeOneCopyAndNoMore) {
+  Make(End::kKilled);
+  for (int i = 0; i < 6; ++i) {
+    auto log = Writer();
+    ASSERT_NE(log, nullptr);
+    if (i % 2 == 0) fs_.Crash(FaultFileSystem::Tear::kLoseAll);
+    log.reset();
+    EXPECT_EQ(Segments().size(), 2u);
+    ExpectWhole(1, "writer " + std::to_string(i));
+  }
+  auto log = Writer();
+  ASSERT_NE(log, nullptr);
+  ASSERT_THAT(log->AppendCommit(AsBytes("at last")), IsOk());
+  ASSERT_THAT(log->Close(), IsOk());
+  EXPECT_EQ(Segments().size(), 3u);
+  ExpectWhole(2, "after a commit");
+  Flip(small_, 3);
+  ExpectWhole(2, "with the copy that the newest inherited");
+}
+
+TEST_F(OpenEnd, ACleanEndCostsTheNextWriterNothing) {
+  Make(End::kClosed);
+  fs_.FailFrom(UINT64_MAX, EIO, FaultFileSystem::Lasts::kForOneCall,
+               {Call::kWrite, Call::kAllocate, Call::kTruncate});
+  auto log = Writer();
+  ASSERT_NE(log, nullptr);
+  ASSERT_THAT(log->Close(), IsOk());
+  EXPECT_EQ(fs_.calls(), 0u);
+  EXPECT_EQ(Segments().size(), 1u);
+}
+
+// A disk that is full takes a small record of data, and then not the commit.
+class DataWithoutACommit : public OpenEnd,
+                           public ::testing::WithParamInterface<std::tuple<bool, bool>> {};
+
+TEST_P(DataWithoutACommit, KeepsNobodyOut) {
+  const auto [closed_before, closed] = GetParam();
+  Make(closed_before ? End::kClosed : End::kKilled);
+  auto log = Writer();
+  ASSERT_NE(log, nullptr);
+  ASSERT_THAT(Write(*log, 3, Pattern(60, 3)), IsOk());
+  ASSERT_THAT(log->Sync(), IsOk());
+  if (closed) {
+    ASSERT_THAT(log->Close(), IsOk());
+  } else {
+    fs_.Crash(FaultFileSystem::Tear::kKeepAll);
+  }
+  ExpectWhole(1, "without a commit");
+  const SegmentId newest = Segments().back();
+  for (const uint64_t at : BytesWithACopy(newest)) {
+    fs_.FlipBits(SegmentFile(newest), at);
+    ExpectWhole(1, ToString(Position{newest, at}));
+    if (HasFatalFailure()) return;
+    fs_.FlipBits(SegmentFile(newest), at);
+  }
+  log = Writer();
+  ASSERT_NE(log, nullptr);
+  ASSERT_THAT(log->AppendCommit(AsBytes("goes on")), IsOk());
+  ASSERT_THAT(log->Close(), IsOk());
+  ExpectWhole(2, "and on");
+}
+
+INSTANTIATE_TEST_SUITE_P(AllEnds, DataWithoutACommit,
+                         ::testing::Combine(::testing::Bool(), ::testing::Bool()));
+
+// Writers before that rule stated positions in such a segment.
+TEST_F(OpenEnd, WhatASegmentWithoutACommitSaysOfItselfKeepsNobodyOut) {
+  Make(End::kClosed);
+  auto log = Writer();
+  ASSERT_NE(log, nullptr);
+  ASSERT_THAT(Write(*log, 3, Pattern(60, 3)), IsOk());
+  ASSERT_THAT(log->Close(), IsOk());
+  const SegmentId newest = Segments().back();
+  ByteVector bytes = FileBytes(fs_, SegmentFile(newest));
+  const auto at = FooterOffsetFrom(ByteSpan(bytes).last(kFooterTrailerSize));
+  ASSERT_TRUE(at.has_value());
+  ASSERT_OK_AND_ASSIGN(Frame frame, DecodeFrame(ByteSpan(bytes).subspan(*at)));
+  frame.durable = {newest, *at};
+  std::copy_n(EncodeFrame(frame).bytes.begin(), kLongFrameSize,
+              bytes.begin() + static_cast<ptrdiff_t>(*at));
+  Overwrite(fs_, SegmentFile(newest), bytes);
+  ExpectWhole(1, "read");
+  // What it continues is known to have been durable still.
+  fs_.FlipBits(SegmentFile({1, 1}), FileBytes(fs_, SegmentFile({1, 1})).size() - 400);
+  ExpectWhole(1, "the first copies serve where the footer is damaged");
 }
 
 }  // namespace
