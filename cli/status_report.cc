@@ -76,10 +76,10 @@ void AddOpenVault(Json& json, Vault& vault) {
     return;
   }
   json["read_only"] = status->read_only;
-  json["failed"] = status->poisoned;
+  json["failed"] = status->failed;
   json["head"] = HeadJson(status->head);
   json["durable_head"] = HeadJson(status->durable_head);
-  json["files"] = status->files;
+  json["inodes"] = status->inodes;
   json["filed"] = status->filed;
   json["unfiled"] = status->unfiled;
   json["log_bytes"] = status->log_bytes;
@@ -106,7 +106,7 @@ constexpr Line kLines[] = {
     {"key_epoch", "key epoch"},
     {"pid", "process"},
     {"read_only", "read-only"},
-    {"files", "files"},
+    {"inodes", "inodes"},
     {"filed", "in the views"},
     {"unfiled", "in no view"},
     {"log_bytes", "log", true},

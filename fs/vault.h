@@ -115,13 +115,13 @@ struct UnfiledFile {
 struct VaultStatus {
   Head head;
   Head durable_head;
-  uint64_t files = 0;
+  uint64_t inodes = 0;  // of every kind: files, folders, links; the fixed and view folders, too
   uint64_t filed = 0;
   uint64_t unfiled = 0;
   uint64_t log_bytes = 0;
   uint64_t available_bytes = 0;
   bool read_only = false;
-  bool poisoned = false;  // a write or sync of the log failed: read-only until remount
+  bool failed = false;  // log or index could not be written: read-only until remount
 };
 
 class Vault {

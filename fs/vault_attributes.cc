@@ -10,7 +10,7 @@ namespace leadglass {
 
 Status VaultImpl::Authorise(NodeId node, Action action) const {
   if (action == Action::kReadBytes) return {};
-  if (options_.read_only || log_->poisoned()) return PosixError(EROFS);
+  if (options_.read_only || Failed()) return PosixError(EROFS);
   if (IsViewNode(node)) return PosixError(EROFS);
   const InodeId inode = InodeOf(node);
   if (action == Action::kAddName && inode == kRootInode) return PosixError(EPERM);

@@ -31,6 +31,11 @@ void Transaction::PutWithContent(const InodePtr& state, const InodeRecord& recor
 Status VaultImpl::Commit(Transaction transaction) {
   {
     MutexLock lock(commit_mutex_);
+    if (index_behind_)
+      return Error(Errc::kUnavailable,
+                   "the index could not take an earlier change, which the log has: read-only until "
+                   "remount, which brings the index up",
+                   EROFS);
     if (!session_committed_)
       transaction.operations.insert(transaction.operations.begin(),
                                     PutSession{session_number_, log_->session()});
@@ -39,8 +44,13 @@ Status VaultImpl::Commit(Transaction transaction) {
                         log_->AppendCommit(payload, transaction.use_reserve));
     session_committed_ = true;
     // The log has it: if the index cannot take it, the index is behind the log for good, and only a
-    // remount (which replays) brings it up. Every later lookup could be wrong until then.
-    LG_RETURN_IF_ERROR(index_->Apply(transaction.operations, commit));
+    // remount (which replays) brings it up. A later commit would be made out of what the index no
+    // longer knows, so there is none. What is read is the vault as it was before this call, which
+    // is what the caller's error says.
+    if (const Status applied = index_->Apply(transaction.operations, commit); !applied) {
+      index_behind_ = true;
+      return applied;
+    }
     if (++commits_since_flush_ >= kCommitsPerIndexFlush) {
       commits_since_flush_ = 0;
       flush_index_ = true;

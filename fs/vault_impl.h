@@ -122,6 +122,8 @@ class VaultImpl final : public Vault {
 
   // vault_commit.cc
   Status Commit(Transaction transaction);
+  // Whether nothing more can be written until the vault is opened again.
+  bool Failed() const { return log_->poisoned() || index_behind_; }
   // The session number that new extents carry.
   uint32_t session_number() const { return session_number_; }
 
@@ -236,6 +238,8 @@ class VaultImpl final : public Vault {
   CondVar upkeep_wanted_;
   std::atomic<bool> flush_index_{false};
   std::atomic<bool> closed_{false};
+  // The log has a commit that the index could not take: no more commits. Set under commit_mutex_.
+  std::atomic<bool> index_behind_{false};
   bool index_failed_ = false;  // during Start(): the index refused a commit that is sound
 
   std::jthread upkeep_;

@@ -283,13 +283,13 @@ Result<VaultStatus> VaultImpl::GetStatus() {
   VaultStatus status;
   status.head = log_->head();
   status.durable_head = log_->durable_head();
-  status.files = counts.inodes;
+  status.inodes = counts.inodes;
   status.filed = counts.filed;
   status.unfiled = counts.unfiled;
   status.log_bytes = space.log_bytes;
   status.available_bytes = space.writable_bytes;
   status.read_only = options_.read_only;
-  status.poisoned = log_->poisoned();
+  status.failed = Failed();
   return status;
 }
 

@@ -66,7 +66,7 @@ void VaultImpl::CommitDirty(bool all) {
 // Takes the names of filed files out of /incoming once their time is over, and the folders that
 // this leaves empty.
 void VaultImpl::ClearIncoming() {
-  if (options_.read_only || log_->poisoned()) return;
+  if (options_.read_only || Failed()) return;
   const int64_t before = clock_.WallNanos() - options_.incoming_stay_nanos;
   std::vector<std::pair<InodeId, int>> folders{{kIncomingInode, 0}};
   while (!folders.empty()) {

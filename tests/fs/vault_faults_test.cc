@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: Apache-2.0
+// A vault whose disk fails: every call of it once, or from some call on for ever, with and without a
+// power cut behind it. What fsync promised is there, what is there reads, and it goes on.
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+
+#include "crypto/vault_keys.h"
+#include "fs/vault.h"
+#include "tests/fs/vault_fixture.h"
+#include "tests/support/fault_file_system.h"
+
+namespace leadglass {
+namespace {
+
+using Call = FaultFileSystem::Call;
+using Lasts = FaultFileSystem::Lasts;
+using Tear = FaultFileSystem::Tear;
+
+constexpr const char* kFolder = "/vault";
+constexpr Caller kRootUser{0, 0, 1, 022};
+
+std::string Noise(uint64_t seed, size_t length) {
+  std::mt19937_64 random(seed);
+  std::string bytes(length, '\0');
+  for (char& byte : bytes) byte = static_cast<char>(random());
+  return bytes;
+}
+
+std::string ImageOf(int number) {
+  const ByteVector image = MakeImage({.sop_uid = "2.25." + std::to_string(number),
+                                      .instance_number = std::to_string(number),
+                                      .pixel_bytes = 40'000});
+  return std::string(AsText(image));
+}
+
+Vault::Options Small() {
+  Vault::Options options;
+  options.segment_size = 256u << 10;  // several in a test
+  options.reserve_bytes = 64u << 10;
+  options.commit_interval_nanos = 1'000'000'000'000;  // what is on the disk is what the test does
+  return options;
+}
+
+// One disk with a vault on it, through crashes.
+class Disk {
+ public:
+  explicit Disk(uint64_t seed) : fs(seed) {
+    EXPECT_THAT(fs.CreateFolder(kFolder), IsOk());
+    EXPECT_THAT(fs.SyncFolder("/"), IsOk());
+    SecretBytes passphrase(4);
+    std::memcpy(passphrase.ExposeForOpenSsl().data(), "test", 4);
+    auto made = VaultKeys::Create(fs, kFolder, passphrase, 10, SystemClock());
+    EXPECT_THAT(made, IsOk());
+    keys = *std::move(made);
+    EXPECT_THAT(Vault::Format(fs, kFolder, *keys, Small(), SystemClock()), IsOk());
+  }
+  Result<std::unique_ptr<Vault>> Open(const Vault::Options& options = Small()) {
+    return Vault::Open(fs, kFolder, *keys, TestParser(), options, SystemClock());
+  }
+
+  FaultFileSystem fs;
+  std::unique_ptr<VaultKeys> keys;
+};
+
+Result<std::string> ReadAll(Vault& vault, NodeId node) {
+  LG_ASSIGN_OR_RETURN(const Attributes attributes, vault.GetAttributes(node));
+  LG_ASSIGN_OR_RETURN(OpenFile * file, vault.Open(node, O_RDONLY));
+  std::string bytes(attributes.size, '\0');
+  const auto got = vault.Read(
+      *file, 0, MutableByteSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()));
+  vault.Release(file);
+  if (!got) return got.error();
+  if (*got != bytes.size()) return Error(Errc::kCorrupt, "a short read");
+  return bytes;
+}
+
+// A little life of a PACS, which knows what the vault promised. Names live in /archive.
+class Work {
+ public:
+  explicit Work(Vault& vault) : vault_(vault) {}
+
+  void Do() {
+    Write("image1", 0, ImageOf(1));
+    Write("plain", 0, Noise(1, 100'000));
+    Fsync("image1");
+    Write("plain", 50'000, Noise(2, 70'000));
+    Write("image2", 0, ImageOf(2));
+    Rename("image2", "image2.moved");
+    Fsync("plain");
+    Truncate("plain", 60'000);
+    Remove("image1");
+    Write("image3", 0, ImageOf(3));
+    Fsync("image3");
+    Write("image2.moved", 0, ImageOf(4));
+    Write("late", 0, Noise(3, 200'000));
+    Fsync("late");
+    Fsync("plain");
+    Truncate("late", 1'000);
+  }
+
+  // What stands against the promises; empty: nothing.
+  std::string Broken(Vault& after) const {
+    std::string broken;
+    const auto archive = after.Lookup(kRootInode, "archive");
+    if (!archive) return "no /archive: " + ToString(archive.error());
+    for (const auto& [name, bytes] : promised_) {
+      if (unsure_.contains(name)) continue;
+      const auto found = after.Lookup(archive->node, name);
+      if (!bytes) {
+        if (found) broken += name + " is back; ";
+        continue;
+      }
+      if (!found) {
+        broken += name + " is lost: " + ToString(found.error()) + "; ";
+        continue;
+      }
+      const auto now = ReadAll(after, found->node);
+      if (!now)
+        broken += name + ": " + ToString(now.error()) + "; ";
+      else if (*now != *bytes)
+        broken += name + " has other bytes: " + std::to_string(now->size()) + " for " +
+                  std::to_string(bytes->size()) + ", equal up to " +
+                  std::to_string(std::mismatch(now->begin(), now->end(), bytes->begin(),
+                                               bytes->end()).first - now->begin()) + "; ";
+    }
+    return broken;
+  }
+
+ private:
+  using Bytes = std::optional<std::string>;  // nullopt: there is no such file
+
+  // An operation that failed may have happened or not; so may the ones before it that no fsync
+  // confirmed, which is why promises are only ever made by Fsync().
+  void Step(std::initializer_list<std::string> names, const Status& done,
+            const std::function<void()>& then) {
+    if (done) {
+      then();
+      for (const std::string& name : names) changed_.insert(name);
+      return;
+    }
+    for (const std::string& name : names) unsure_.insert(name);
+  }
+
+  Result<NodeId> Node(const std::string& name) {
+    LG_ASSIGN_OR_RETURN(const Attributes archive, vault_.Lookup(kRootInode, "archive"));
+    LG_ASSIGN_OR_RETURN(const Attributes file, vault_.Lookup(archive.node, name));
+    return file.node;
+  }
+  Result<NodeId> Archive() {
+    LG_ASSIGN_OR_RETURN(const Attributes archive, vault_.Lookup(kRootInode, "archive"));
+    return archive.node;
+  }
+
+  Status TryWrite(const std::string& name, uint64_t offset, const std::string& bytes) {
+    LG_ASSIGN_OR_RETURN(const NodeId archive, Archive());
+    OpenFile* file = nullptr;
+    if (const auto there = vault_.Lookup(archive, name); there) {
+      LG_ASSIGN_OR_RETURN(file, vault_.Open(there->node, O_RDWR));
+    } else {
+      LG_ASSIGN_OR_RETURN(const Entry made,
+                          vault_.Create(kRootUser, archive, name, 0644, O_RDWR | O_CREAT));
+      file = made.file;
+    }
+    Status status = vault_.Write(*file, offset, AsBytes(bytes), false);
+    if (status) status = vault_.Flush(*file);
+    vault_.Release(file);
+    return status;
+  }
+  void Write(const std::string& name, uint64_t offset, const std::string& bytes) {
+    Step({name}, TryWrite(name, offset, bytes), [&] {
+      std::string now = now_[name].value_or("");
+      if (now.size() < offset + bytes.size()) now.resize(offset + bytes.size());
+      now.replace(offset, bytes.size(), bytes);
+      now_[name] = std::move(now);
+      resized_.erase(name);
+    });
+  }
+  Status TryTruncate(const std::string& name, uint64_t size) {
+    LG_ASSIGN_OR_RETURN(const NodeId node, Node(name));
+    AttributeChange change;
+    change.size = size;
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const Attributes after,
+                        vault_.SetAttributes(node, change, false));
+    return {};
+  }
+  void Truncate(const std::string& name, uint64_t size) {
+    Step({name}, TryTruncate(name, size), [&] {
+      if (now_[name]) now_[name]->resize(size);  // else its making failed half-way: unsure
+      resized_.insert(name);
+    });
+  }
+  Status TryRename(const std::string& from, const std::string& to) {
+    LG_ASSIGN_OR_RETURN(const NodeId archive, Archive());
+    return vault_.Rename(archive, from, archive, to, 0);
+  }
+  void Rename(const std::string& from, const std::string& to) {
+    if (unsure_.contains(from)) unsure_.insert(to);
+    Step({from, to}, TryRename(from, to), [&] {
+      now_[to] = now_[from];
+      now_[from] = std::nullopt;
+    });
+  }
+  Status TryRemove(const std::string& name) {
+    LG_ASSIGN_OR_RETURN(const NodeId archive, Archive());
+    return vault_.Unlink(archive, name);
+  }
+  void Remove(const std::string& name) {
+    Step({name}, TryRemove(name), [&] { now_[name] = std::nullopt; });
+  }
+  Status TryFsync(const std::string& name) {
+    LG_ASSIGN_OR_RETURN(const NodeId node, Node(name));
+    LG_ASSIGN_OR_RETURN(OpenFile * file, vault_.Open(node, O_RDWR));
+    const Status status = vault_.Fsync(*file);
+    vault_.Release(file);
+    return status;
+  }
+  // One log: all that was committed before is durable, whatever file it was about. A change of size
+  // is committed with the file's own fsync, or a moment later.
+  void Fsync(const std::string& name) {
+    if (!TryFsync(name)) return;
+    resized_.erase(name);
+    for (const auto& [changed, bytes] : now_) {
+      if (resized_.contains(changed)) continue;
+      promised_[changed] = bytes;
+      changed_.erase(changed);
+    }
+  }
+
+ public:
+  // A crash may keep or lose what no fsync confirmed: of those names only that they read is said.
+  void ForgetUnconfirmed() { unsure_.insert(changed_.begin(), changed_.end()); }
+  // A clean end keeps all, and while the vault is open all can be seen.
+  void ConfirmAll() { promised_ = now_; }
+
+ private:
+  Vault& vault_;
+  std::map<std::string, Bytes> now_;
+  std::map<std::string, Bytes> promised_;
+  std::set<std::string> unsure_;   // an operation on it failed
+  std::set<std::string> changed_;  // and no fsync confirmed it
+  std::set<std::string> resized_;  // and nothing else since
+};
+
+// Every byte of every file reads; the check finds nothing lost.
+std::string Unreadable(Vault& vault) {
+  const auto report = vault.Check({});
+  if (!report) return "Check(): " + ToString(report.error());
+  std::string text;
+  if (report->data_lost)
+    for (const std::string& line : report->damage) text += line + "; ";
+  return text;
+}
+
+struct End {
+  const char* name;
+  Lasts lasts;
+  std::optional<Tear> tear;  // nullopt: closed, not crashed
+};
+
+class VaultFaults : public ::testing::TestWithParam<End> {};
+
+TEST_P(VaultFaults, KeepWhatWasPromisedWhicheverCallFails) {
+  const End& end = GetParam();
+  // All calls are too many for each run: the first ones, and of the others some that change from run
+  // to run.
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  for (uint64_t n = 1;;) {
+    SCOPED_TRACE("call " + std::to_string(n));
+    Disk disk(seed);
+    bool beyond = false;
+    std::optional<Work> work;
+    {
+      auto vault = disk.Open();
+      ASSERT_THAT(vault, IsOk());
+      work.emplace(**vault);
+      disk.fs.FailFrom(n, end.lasts == Lasts::kForOneCall ? ENOSPC : EIO, end.lasts);
+      work->Do();
+      beyond = disk.fs.faults() == 0;
+      if (end.tear) {
+        // The process dies before anything is written out.
+        disk.fs.FailFrom(1, EIO, Lasts::kForEver);
+      }
+      const bool closed = (*vault)->Close().has_value();
+      if (closed && !end.tear)
+        work->ConfirmAll();
+      else
+        work->ForgetUnconfirmed();
+    }
+    disk.fs.Heal();
+    if (end.tear) disk.fs.Crash(*end.tear);
+    auto again = disk.Open();
+    ASSERT_THAT(again, IsOk());
+    ASSERT_EQ(work->Broken(**again), "");
+    ASSERT_EQ(Unreadable(**again), "");
+    Work more(**again);
+    more.Do();
+    more.ConfirmAll();
+    ASSERT_EQ(more.Broken(**again), "");
+    ASSERT_THAT((*again)->Close(), IsOk());
+    if (beyond) {
+      EXPECT_GT(n, 30u) << "the work makes too few calls to say much";
+      break;
+    }
+    n += n < 40 ? 1 : 1 + random() % 12;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Disk, VaultFaults,
+                         ::testing::Values(End{"OneCallThenClosed", Lasts::kForOneCall, {}},
+                                           End{"OneCallThenKilled", Lasts::kForOneCall,
+                                               Tear::kKeepAll},
+                                           End{"ForEverThenPowerCut", Lasts::kForEver,
+                                               Tear::kLoseAll},
+                                           End{"ForEverThenTorn", Lasts::kForEver,
+                                               Tear::kScatter}),
+                         [](const auto& instance) { return std::string(instance.param.name); });
+
+// The log takes a commit that the index cannot: the vault must not build further ones on an index
+// that does not know it.
+TEST(VaultIndexFaults, AnIndexThatCannotBeWrittenMakesTheVaultReadOnlyUntilRemount) {
+  Disk disk(1);
+  const std::string value = Noise(7, 60'000);
+  std::set<std::string> set;
+  {
+    auto vault = disk.Open();
+    ASSERT_THAT(vault, IsOk());
+    ASSERT_OK_AND_ASSIGN(const Attributes archive, (*vault)->Lookup(kRootInode, "archive"));
+    ASSERT_OK_AND_ASSIGN(const Attributes folder,
+                         (*vault)->MakeFolder(kRootUser, archive.node, "folder", 0755));
+    disk.fs.FailFrom(1, EIO, Lasts::kForEver, {Call::kWrite, Call::kSync, Call::kOpen},
+                     std::string(kFolder) + "/index/");
+    Status status;
+    for (int i = 0; i < 5000 && status; ++i) {
+      const std::string name = "user.n" + std::to_string(i);
+      status = (*vault)->SetXattr(folder.node, name, AsBytes(value), 0);
+      if (status) set.insert(name);
+    }
+    ASSERT_FALSE(status) << "the index never wrote anything";
+    EXPECT_FALSE(set.empty());
+    ASSERT_OK_AND_ASSIGN(const VaultStatus told, (*vault)->GetStatus());
+    EXPECT_TRUE(told.failed);
+    EXPECT_THAT((*vault)->MakeFolder(kRootUser, archive.node, "later", 0755),
+                FailsWithErrno(EROFS));
+    EXPECT_THAT((*vault)->SetXattr(folder.node, "user.late", AsBytes(value), 0),
+                FailsWithErrno(EROFS));
+    EXPECT_THAT((*vault)->Lookup(archive.node, "folder"), IsOk());
+    EXPECT_THAT((*vault)->GetXattr(folder.node, *set.begin()), IsOk());
+    (void)(*vault)->Close();
+  }
+  disk.fs.Heal();
+  auto again = disk.Open();
+  ASSERT_THAT(again, IsOk());
+  ASSERT_OK_AND_ASSIGN(const Attributes archive, (*again)->Lookup(kRootInode, "archive"));
+  ASSERT_OK_AND_ASSIGN(const Attributes folder, (*again)->Lookup(archive.node, "folder"));
+  for (const std::string& name : set)
+    EXPECT_THAT((*again)->GetXattr(folder.node, name), IsOk()) << name;
+  EXPECT_THAT((*again)->MakeFolder(kRootUser, archive.node, "later", 0755), IsOk());
+  EXPECT_EQ(Unreadable(**again), "");
+}
+
+}  // namespace
+}  // namespace leadglass
