@@ -10,14 +10,13 @@
 #include <optional>
 #include <utility>
 
+#include "crypto/base/path.h"
 #include "index/file_registry.h"
 
 namespace leadglass {
 namespace {
 
 enum class FileType { kTable, kManifest, kWriteAheadLog, kTemporary, kCurrent, kOther };
-
-std::string NameOf(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
 FileType TypeOf(const std::string& name) {
   if (name == "CURRENT") return FileType::kCurrent;
@@ -355,10 +354,7 @@ Result<std::vector<std::string>> ListOrCreate(FileSystem& fs, const std::string&
     return Error(Errc::kCorrupt, "index: a file lies where its folder should be");
   if (names.error().code != Errc::kNotFound) return names;
   LG_RETURN_IF_ERROR(fs.CreateFolder(folder));
-  const size_t slash = folder.find_last_of('/');
-  LG_RETURN_IF_ERROR(fs.SyncFolder(slash == std::string::npos ? "."
-                                   : slash == 0               ? "/"
-                                                              : folder.substr(0, slash)));
+  LG_RETURN_IF_ERROR(fs.SyncFolder(FolderOf(folder)));
   return std::vector<std::string>{};
 }
 

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "crypto/base/path.h"
+
 namespace leadglass {
 namespace {
 
@@ -38,10 +40,6 @@ ByteVector AssociatedData(const SealedFileContext& context, ByteSpan header, uin
   out.U64(frame);
   out.U8(last ? 1 : 0);
   return out.Take();
-}
-
-std::string LastComponent(const std::string& path) {
-  return path.substr(path.find_last_of('/') + 1);
 }
 
 Error Damaged(const std::string& what) {
@@ -137,10 +135,10 @@ Result<std::unique_ptr<SealedTable>> SealedTable::Open(const SealedFileContext& 
                                                        uint64_t plain_size) {
   LG_ASSIGN_OR_RETURN(auto file, context.fs.Open(path, OpenMode::kRead));
   const ByteVector header = MakeHeader(SealedFileKind::kTable, file_id, context.incarnation);
-  LG_RETURN_IF_ERROR(CheckHeader(*file, LastComponent(path), header));
+  LG_RETURN_IF_ERROR(CheckHeader(*file, NameOf(path), header));
   LG_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   if (size != kHeaderSize + plain_size + FrameCount(plain_size) * kSealOverhead)
-    return Damaged(LastComponent(path) + " has another length than the index wrote");
+    return Damaged(NameOf(path) + " has another length than the index wrote");
   return std::unique_ptr<SealedTable>(
       new SealedTable(context, std::move(file), header, plain_size));
 }
@@ -184,7 +182,7 @@ Result<ByteVector> ReadJournal(const SealedFileContext& context, const std::stri
   LG_ASSIGN_OR_RETURN(const ByteVector all, ReadWholeFile(context.fs, path, kJournalLimit));
   const ByteVector header = MakeHeader(SealedFileKind::kJournal, file_id, context.incarnation);
   if (all.size() < kHeaderSize || !std::equal(header.begin(), header.end(), all.begin()))
-    return Damaged(LastComponent(path) + " is not the file that the index wrote");
+    return Damaged(NameOf(path) + " is not the file that the index wrote");
   ByteReader in(ByteSpan(all).subspan(kHeaderSize));
   ByteVector plain;
   for (uint64_t frame = 0; in.remaining() > 0; ++frame) {
@@ -198,7 +196,7 @@ Result<ByteVector> ReadJournal(const SealedFileContext& context, const std::stri
     plain.insert(plain.end(), opened->begin(), opened->end());
   }
   if (plain.size() < durable_size)
-    return Damaged(LastComponent(path) + " is damaged below what was durable");
+    return Damaged(NameOf(path) + " is damaged below what was durable");
   return plain;
 }
 

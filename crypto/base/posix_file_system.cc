@@ -8,19 +8,14 @@
 #include <cerrno>
 
 #include "crypto/base/file.h"
+#include "crypto/base/path.h"
 #include "crypto/base/unique_fd.h"
 
 namespace leadglass {
 namespace {
 
-std::string LastComponent(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
-}
-
 Error Failed(const char* operation, const std::string& path) {
-  const int saved = errno;
-  return SystemError(saved, std::string(operation) + " " + LastComponent(path));
+  return FileError(errno, operation, path);
 }
 
 class PosixFile final : public File {
@@ -93,7 +88,7 @@ class PosixFile final : public File {
   Status TryLock() override {
     if (::flock(fd_.get(), LOCK_EX | LOCK_NB) == 0) return {};
     if (errno == EWOULDBLOCK)
-      return Error(Errc::kUnavailable, "lock " + LastComponent(path_) + ": held by another process",
+      return Error(Errc::kUnavailable, "lock " + NameOf(path_) + ": held by another process",
                    EBUSY);
     return Failed("lock", path_);
   }
@@ -193,13 +188,12 @@ Result<ByteVector> ReadWholeFile(FileSystem& fs, const std::string& path, size_t
   LG_ASSIGN_OR_RETURN(const auto file, fs.Open(path, OpenMode::kRead));
   LG_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   if (size > limit)
-    return Error(Errc::kCorrupt, LastComponent(path) +
+    return Error(Errc::kCorrupt, NameOf(path) +
                                      " is larger than it can be: " + std::to_string(size) +
                                      " bytes, limit " + std::to_string(limit));
   ByteVector data(size);
   LG_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(0, data));
-  if (got != size)
-    return Error(Errc::kCorrupt, LastComponent(path) + " became shorter while it was read");
+  if (got != size) return Error(Errc::kCorrupt, NameOf(path) + " became shorter while it was read");
   return data;
 }
 
@@ -212,8 +206,7 @@ Status ReplaceFile(FileSystem& fs, const std::string& path, ByteSpan data) {
     LG_RETURN_IF_ERROR(file->Sync());
   }
   LG_RETURN_IF_ERROR(fs.Rename(temporary, path));
-  const size_t slash = path.find_last_of('/');
-  return fs.SyncFolder(slash == std::string::npos ? "." : path.substr(0, slash));
+  return fs.SyncFolder(FolderOf(path));
 }
 
 }  // namespace leadglass

@@ -4,17 +4,14 @@
 #include <cerrno>
 #include <limits>
 
+#include "crypto/base/path.h"
+
 namespace leadglass {
 namespace {
 
 constexpr uint64_t kSector = 512;
 
-std::string LastName(const std::string& path) {
-  const size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
-}
-
-Error Fails(int error, const std::string& path) { return SystemError(error, LastName(path)); }
+Error Fails(int error, const std::string& path) { return SystemError(error, NameOf(path)); }
 
 std::vector<std::string> Components(const std::string& path) {
   std::vector<std::string> parts;
@@ -133,7 +130,7 @@ class FaultFile final : public File {
     MutexLock lock(fs_.mutex_);
     LG_RETURN_IF_ERROR(Begin(Call::kLock));
     if (node_->lock_holder != nullptr && node_->lock_holder != this)
-      return Error(Errc::kUnavailable, "lock " + LastName(path_) + ": held", EBUSY);
+      return Error(Errc::kUnavailable, "lock " + NameOf(path_) + ": held", EBUSY);
     node_->lock_holder = this;
     return {};
   }
