@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/image_file_system.h"
+#include "crypto/base/memory_file_system.h"
 
 namespace leadglass {
 

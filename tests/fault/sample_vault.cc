@@ -88,7 +88,7 @@ std::unique_ptr<Vault> OpenForWriting(FileSystem& fs, const VaultKeys& keys) {
   return Need(Vault::Open(fs, kFolder, keys, &Parser(), SmallSegments(), SystemClock()));
 }
 
-std::unique_ptr<VaultKeys> MakeVault(ImageFileSystem& fs, const std::string& passphrase) {
+std::unique_ptr<VaultKeys> MakeVault(MemoryFileSystem& fs, const std::string& passphrase) {
   Need(fs.CreateFolder(kFolder));
   auto keys = Need(VaultKeys::Create(fs, kFolder, PassphraseOf(passphrase), 10, SystemClock()));
   Need(Vault::Format(fs, kFolder, *keys, SmallSegments(), SystemClock()));
@@ -275,7 +275,7 @@ bool Sighting::any_error() const {
 Sighting Look(const DiskImage& image, const VaultKeys& keys, const std::optional<Head>& remembered,
               Access access) {
   Sighting sighting;
-  ImageFileSystem fs(image);
+  MemoryFileSystem fs(image);
   Vault::Options options;
   options.read_only = access == Access::kReadOnly;
   options.not_older_than = remembered;
@@ -293,7 +293,7 @@ Sighting Look(const DiskImage& image, const VaultKeys& keys, const std::optional
 
 Sighting Look(const DiskImage& image, const std::string& passphrase,
               const std::optional<Head>& remembered, Access access) {
-  ImageFileSystem fs(image);
+  MemoryFileSystem fs(image);
   const auto keys = VaultKeys::Unlock(fs, kFolder, PassphraseOf(passphrase));
   if (!keys) return {.refused = keys.error(), .tree = {}, .damage = {}};
   return Look(image, **keys, remembered, access);
@@ -302,7 +302,7 @@ Sighting Look(const DiskImage& image, const std::string& passphrase,
 Sighting Examine(const DiskImage& image, const std::string& passphrase,
                  const std::optional<Head>& remembered) {
   Sighting sighting;
-  ImageFileSystem fs(image);
+  MemoryFileSystem fs(image);
   const auto keys = VaultKeys::Unlock(fs, kFolder, PassphraseOf(passphrase));
   if (!keys) return {.refused = keys.error(), .tree = {}, .damage = {}};
   if ((*keys)->info().vault_file_copy_damaged) sighting.damage.emplace_back("vault file copy");
@@ -350,7 +350,7 @@ const SampleVault& SampleVault::Get() {
   static const SampleVault made = [] {
     Parser();  // before any thread
     SampleVault sample;
-    ImageFileSystem fs;
+    MemoryFileSystem fs;
     const auto keys = MakeVault(fs, sample.old_passphrase);
     auto vault = OpenForWriting(fs, *keys);
     FirstSession(*vault, 1);
@@ -361,7 +361,7 @@ const SampleVault& SampleVault::Get() {
     vault = OpenForWriting(fs, *keys);
     SecondSession(*vault);
     sample.torn = fs.Image();
-    ImageFileSystem after(sample.torn);  // the machine died; what the object does now is lost
+    MemoryFileSystem after(sample.torn);  // the machine died; what the object does now is lost
     vault.reset();
 
     const auto late = Need(VaultKeys::Unlock(after, kFolder, PassphraseOf(sample.old_passphrase)));
@@ -374,7 +374,7 @@ const SampleVault& SampleVault::Get() {
     sample.newest = after.Image();
     sample.tree = Look(sample.newest, sample.new_passphrase, sample.head).tree;
 
-    ImageFileSystem foreign;
+    MemoryFileSystem foreign;
     const auto foreign_keys = MakeVault(foreign, sample.new_passphrase);
     vault = OpenForWriting(foreign, *foreign_keys);
     FirstSession(*vault, 1);
@@ -389,7 +389,7 @@ const SampleVault& SampleVault::Get() {
 SampleVault SampleVault::Tiny() {
   Parser();
   SampleVault sample;
-  ImageFileSystem fs;
+  MemoryFileSystem fs;
   const auto keys = MakeVault(fs, sample.new_passphrase);
   auto vault = OpenForWriting(fs, *keys);
   Writer writer(*vault);

@@ -15,9 +15,9 @@
 #include <string>
 #include <vector>
 
+#include "crypto/base/memory_file_system.h"
 #include "crypto/vault_keys.h"
 #include "fs/vault.h"
-#include "tests/support/image_file_system.h"
 
 namespace leadglass {
 
