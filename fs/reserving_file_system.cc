@@ -7,8 +7,9 @@ namespace {
 // Does it; once more with the reserve, where the disk is full.
 template <typename Do>
 auto WithReserve(ReservingFileSystem& fs, const Do& attempt) {
+  const uint64_t before = fs.times_given();
   auto result = attempt();
-  if (!result && result.error().code == Errc::kNoSpace && fs.GiveUp()) return attempt();
+  if (!result && result.error().code == Errc::kNoSpace && fs.GiveUp(before)) return attempt();
   return result;
 }
 
@@ -23,7 +24,6 @@ class ReservingFile final : public File {
   Status WriteAt(uint64_t offset, ByteSpan data) override {
     return WithReserve(fs_, [&] { return below_->WriteAt(offset, data); });
   }
-  // Not tried again: a failed sync may have dropped what it was called for.
   Status Sync() override { return below_->Sync(); }
   void StartWriteback(uint64_t offset, uint64_t length) override {
     below_->StartWriteback(offset, length);
@@ -48,28 +48,51 @@ class ReservingFile final : public File {
 }  // namespace
 
 void ReservingFileSystem::Refill() {
-  if (bytes_ == 0) return;
   MutexLock lock(mutex_);
+  RefillLocked();
+}
+
+void ReservingFileSystem::RefillLocked() {
+  if (bytes_ == 0) return;
   const auto file = below_.Open(reserve_, OpenMode::kCreate);
   if (!file) return;
   const Result<uint64_t> size = (*file)->Size();
-  if (!size || *size >= bytes_) return;
-  const Result<SpaceInfo> space = below_.Space(reserve_);
-  if (!space || space->available_bytes / 2 < bytes_) return;
-  if (!(*file)->Allocate(0, bytes_)) (void)(*file)->Truncate(0);
+  if (!size) return;
+  if (*size < bytes_) {
+    const Result<SpaceInfo> space = below_.Space(reserve_);
+    if (!space || space->available_bytes / 2 < bytes_) return;
+    if (!(*file)->Allocate(0, bytes_)) {
+      (void)(*file)->Truncate(0);
+      return;
+    }
+  }
+  missing_ = false;
 }
 
-bool ReservingFileSystem::GiveUp() {
+uint64_t ReservingFileSystem::times_given() const {
   MutexLock lock(mutex_);
+  return times_given_;
+}
+
+bool ReservingFileSystem::GiveUp(uint64_t before) {
+  MutexLock lock(mutex_);
+  if (times_given_ != before) return true;
   const auto file = below_.Open(reserve_, OpenMode::kReadWrite);
   if (!file) return false;
   const Result<uint64_t> size = (*file)->Size();
-  return size && *size > 0 && (*file)->Truncate(0);
+  if (!size || *size == 0 || !(*file)->Truncate(0)) return false;
+  ++times_given_;
+  missing_ = true;
+  return true;
 }
 
 Result<std::unique_ptr<File>> ReservingFileSystem::Open(const std::string& path, OpenMode mode) {
+  if (mode == OpenMode::kRead) return below_.Open(path, mode);
+  {
+    MutexLock lock(mutex_);
+    if (missing_) RefillLocked();
+  }
   LG_ASSIGN_OR_RETURN(auto file, WithReserve(*this, [&] { return below_.Open(path, mode); }));
-  if (mode == OpenMode::kRead) return file;
   return std::unique_ptr<File>(std::make_unique<ReservingFile>(*this, std::move(file)));
 }
 
@@ -86,9 +109,11 @@ Status ReservingFileSystem::Rename(const std::string& from, const std::string& t
 Status ReservingFileSystem::Link(const std::string& from, const std::string& to) {
   return WithReserve(*this, [&] { return below_.Link(from, to); });
 }
-Status ReservingFileSystem::Remove(const std::string& path) { return below_.Remove(path); }
+Status ReservingFileSystem::Remove(const std::string& path) {
+  return WithReserve(*this, [&] { return below_.Remove(path); });
+}
 Status ReservingFileSystem::RemoveFolder(const std::string& path) {
-  return below_.RemoveFolder(path);
+  return WithReserve(*this, [&] { return below_.RemoveFolder(path); });
 }
 Status ReservingFileSystem::SyncFolder(const std::string& path) { return below_.SyncFolder(path); }
 Result<SpaceInfo> ReservingFileSystem::Space(const std::string& path) { return below_.Space(path); }
