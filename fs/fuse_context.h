@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// FuseContext: what every request of one session can reach.
-// Thread-safe: fields are constant after mounting, or say how they are guarded.
+// FuseContext: what every request of one session can reach (Request::context()). The session owns
+// it; libfuse hands it out as userdata from INIT on.
+// Thread-safe: fields are constant once the first request is read, or guard themselves.
 
 #include <atomic>
 #include <string>
@@ -20,20 +21,29 @@ namespace leadglass {
 struct FuseContext {
   FuseContext(Vault& v, const FuseOptions& o) : vault(v), options(o) {}
 
-  // Tells of a fault, in ids only; at most ten a second, the rest are counted.
+  // Tells options.on_fault of a fault, in the calling thread; `text` is one line and holds ids
+  // only, no name, path or value. Of more than ten in a second (of the monotonic clock) the rest
+  // are dropped, and the next one that is told is told with their number. Takes a leaf lock;
+  // on_fault runs outside it, so two threads may be in it at once.
   void Report(const std::string& text);
 
-  Vault& vault;
+  Vault& vault;  // outlives the session
   const FuseOptions options;
+  // For notifications; not owned. Null until the session is made, gone when it unmounts: only for
+  // those who serve a request, and for jobs of `later`.
   fuse_session* session = nullptr;
 
-  OpenNodes open_views;    // view files that are open
-  OpenNodes open_writers;  // files that are open for writing: the kernel may hold pages of them
+  // Each open of a file, from before its answer to its RELEASE (which may come after close(2)).
+  OpenNodes open_views;    // view files: the only ones of which older versions are still served
+  OpenNodes open_writers;  // for writing: the kernel may hold pages of them that we have not seen
 
+  // Finished by Unmount(), while `session` is still there.
   LaterThread later;
 
-  // Whether the kernel leaves set-id bits to us, and the INIT request that offered it.
+  // Whether the kernel leaves clearing set-id bits at a write, truncation or chown (POSIX write(),
+  // chown()) to us: FUSE_HANDLE_KILLPRIV_V2. Set once, by the answer to INIT (fs/fuse_wire.cc).
   std::atomic<bool> killpriv{false};
+  // `unique` of the INIT request that offered it; 0 before that and once it was answered.
   std::atomic<uint64_t> init_unique{0};
 
  private:

@@ -6,8 +6,19 @@
 // docs/format.md, "Commit payload", is this file in prose; a change here is a change of the
 // format. Private to index/.
 //
-// Both archives turn sticky "failed" at the first value that breaks a limit or a rule, so writing
-// refuses exactly what reading refuses.
+// Both archives turn sticky "failed" at the first value that breaks a limit (OperationLimits) or a
+// rule, so writing refuses exactly what reading refuses. Neither reports: the caller asks failed()
+// after the last field, and says kInvalidArgument (writing) or kCorrupt (reading). After a failure
+//   - a FieldWriter's bytes are not to be used: what failed may be missing in them;
+//   - a FieldReader's value is half filled, and to be thrown away. Nothing was read beyond the
+//     input, and no more memory taken than its bytes need, whatever they are.
+// Numbers are unsigned, little-endian and of the width of their type; times are i64 nanoseconds.
+// An archive belongs to one thread. A FieldReader does not own its bytes; what it decodes does.
+//
+//   FieldReader fields(body);
+//   InodeRecord record;
+//   Fields(fields, record);
+//   if (fields.failed()) return Error(Errc::kCorrupt, ...);
 
 #include <type_traits>
 
@@ -33,7 +44,7 @@ class FieldWriter {
   void Array(const std::array<uint8_t, N>& value) {
     out_.Raw(value);
   }
-  // A u32 length and the bytes; the length stands in [least, most].
+  // A u32 length and the bytes; fails when the length is not in [least, most].
   template <typename Bytes>
   void Sized(const Bytes& value, size_t least, size_t most) {
     Require(value.size() >= least && value.size() <= most);
@@ -44,6 +55,7 @@ class FieldWriter {
   void Require(bool holds) { failed_ = failed_ || !holds; }
 
   bool failed() const { return failed_; }
+  // What was written; leaves nothing behind.
   ByteVector Take() { return out_.Take(); }
 
  private:
@@ -89,7 +101,7 @@ class FieldReader {
   bool failed_ = false;
 };
 
-// An enum that travels as one byte in [1, last].
+// An enum that travels as one byte in [1, last]. A reader that fails leaves the value as it was.
 template <typename E>
 void EnumField(FieldWriter& a, E value, E last) {
   const auto raw = static_cast<std::underlying_type_t<E>>(value);
@@ -114,7 +126,7 @@ void InodeField(A& a, typename A::template Ref<InodeId> inode) {
   a.Require(inode != kNoInode && inode < kNumberLimit);
 }
 
-// A u32 count and that many names.
+// A u32 count and that many names, appended to what is there.
 inline void NamesField(FieldWriter& a, const std::vector<std::string>& names) {
   a.Require(names.size() <= OperationLimits::kEntityNames);
   a.Number(static_cast<uint32_t>(names.size()));

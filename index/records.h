@@ -3,7 +3,14 @@
 
 // What the index remembers, as plain values: inodes, names, extents, extended attributes, keys, and
 // the DICOM catalog. The same values travel in commits (index/operations.h), so they are part of
-// the vault's format; how the index stores them is private to it.
+// the vault's format (docs/format.md, "Commit payload"); how the index stores them is private to
+// it.
+//
+// A record that came by a commit keeps the limits of index/record_codec.h. Whether two records fit
+// together (a name and its inode, the extents and the size) is for the one who reads both to doubt:
+// what is missing there is damage, kCorrupt.
+// Copied and compared by value, without locks. Names, targets, labels, identities and facts tell
+// who was examined: they are never logged and never part of an error's context. Inode numbers are.
 
 #include <cstdint>
 #include <string>
@@ -14,9 +21,9 @@
 
 namespace leadglass {
 
-using InodeId = uint64_t;
+using InodeId = uint64_t;  // 1 to 2^63 - 1; never reused within a vault
 
-// Fixed inodes of every vault. Numbers are never reused.
+// Fixed inodes of every vault.
 inline constexpr InodeId kNoInode = 0;
 inline constexpr InodeId kRootInode = 1;
 inline constexpr InodeId kArchiveInode = 2;
@@ -30,15 +37,18 @@ enum InodeFlags : uint32_t {
   kInodeIncoming = 1u << 2,    // came through /incoming: may live by its view name alone
 };
 
+// What stat(2) tells of a file (POSIX <sys/stat.h>), and what the vault has to know beside it.
 struct InodeRecord {
   InodeId inode = kNoInode;
   uint32_t mode = 0;  // type and permission bits, as st_mode
   uint32_t uid = 0;
   uint32_t gid = 0;
-  uint32_t nlink = 0;  // 0: an orphan, kept while something has it open, swept at mount
-  uint32_t flags = 0;  // InodeFlags
-  uint64_t rdev = 0;
-  uint64_t size = 0;       // bytes; for a symlink the length of its target
+  // As st_nlink: a name in a view counts, the aliases do not. A folder in a view has 1: its
+  // subfolders are not counted. 0: an orphan, kept while something has it open, swept at mount.
+  uint32_t nlink = 0;
+  uint32_t flags = 0;      // InodeFlags; others are kept as they are
+  uint64_t rdev = 0;       // device files only, as st_rdev
+  uint64_t size = 0;       // plain bytes; for a symlink the length of its target
   uint64_t allocated = 0;  // how many of the bytes [0, size) lie in data extents, not in holes
   int64_t atime = 0;       // nanoseconds since 1970 UTC, as the other times
   int64_t mtime = 0;
@@ -50,41 +60,48 @@ struct InodeRecord {
   bool operator==(const InodeRecord&) const = default;
 };
 
+// Unknown bits are kept as they are.
 enum NameFlags : uint32_t {
   kNameAlias = 1u << 0,  // resolves but is not listed: an older spelling of a view folder
   kNameView = 1u << 1,   // a name in an organised view: derived, holds nothing
 };
 
+// A directory entry. (parent, name) is its key: a folder has a name once.
 struct NameRecord {
   InodeId parent = kNoInode;
-  std::string name;  // 1 to 255 bytes
+  std::string name;  // 1 to 255 bytes of any value but '/' and NUL; "." and ".." are not stored
   InodeId inode = kNoInode;
-  uint32_t mode_type = 0;  // S_IFMT bits, for listings
+  uint32_t mode_type = 0;  // S_IFMT bits of the inode, for listings; they never change
   uint32_t flags = 0;      // NameFlags
-  uint64_t cookie = 0;     // listing position: unique in its folder, ascending in log order
+  // Listing position, 16 to 2^63 - 1: unique in its folder and ascending in log order, so that a
+  // listing that goes on after a cookie (POSIX seekdir) misses no name that stays.
+  uint64_t cookie = 0;
   bool operator==(const NameRecord&) const = default;
 };
 
-// A run of a file's bytes. The extents of a file cover [0, size) without gaps: a gap is damage,
-// never zeros.
+// A run of a file's bytes. The extents of a file cover [0, size) without gaps or overlaps: a gap is
+// damage, never zeros.
 struct Extent {
-  uint64_t file_offset = 0;
-  uint64_t length = 0;
-  bool hole = false;  // reads as zeros, by a commit's word
-  // Data only: the record, and which of its bytes this run is. The run may be a part of it.
+  uint64_t file_offset = 0;  // plain bytes
+  uint64_t length = 0;       // plain bytes, at least 1; end() does not overflow
+  bool hole = false;         // reads as zeros, by a commit's word
+  // Data only, else default. The run is the record's bytes from file_offset - record.file_offset
+  // on, and lies within it; the rest of the record was overwritten.
   DataRecord record;
-  uint32_t session = 0;  // number of record.write_id.session in the session table
-  uint32_t key_generation = 0;
+  uint32_t session = 0;         // number of record.write_id.session in the session table
+  uint32_t key_generation = 0;  // of the FileKeyRecord that the record was sealed with
   bool operator==(const Extent&) const = default;
 
   uint64_t end() const { return file_offset + length; }
 };
 
+// A file's key, wrapped; one for each (inode, generation). A generation begins when the file moves
+// to another study; older ones stay as long as the inode.
 struct FileKeyRecord {
   InodeId inode = kNoInode;
-  uint32_t generation = 0;
-  Uuid study_key_id{};
-  ByteVector wrap;
+  uint32_t generation = 0;  // from 1
+  Uuid study_key_id{};      // of the study key that wraps it
+  ByteVector wrap;          // WrapFileKey() in crypto/study_keys.h
   bool operator==(const FileKeyRecord&) const = default;
 };
 
@@ -92,32 +109,36 @@ inline constexpr uint64_t kDefaultGroup = 1;
 
 struct GroupKeyRecord {
   uint64_t group = kDefaultGroup;
-  uint32_t gid = 0;  // the Unix group it stands for
-  Digest public_key{};
-  ByteVector private_wrap;
+  uint32_t gid = 0;         // the Unix group it stands for
+  Digest public_key{};      // X25519 (RFC 7748): study keys are wrapped to it
+  ByteVector private_wrap;  // the other half, under the vault's master key
   bool operator==(const GroupKeyRecord&) const = default;
 };
 
+// A study's key for one group; one for each (study_key_id, group).
 struct StudyKeyRecord {
   Uuid study_key_id{};
   std::string study_identity;  // SHA-256 of StudyKey(); empty: the study-less key
   uint64_t group = kDefaultGroup;
-  uint32_t erasure_page = 0;
-  uint64_t keyring_version = 0;
-  ByteVector wrap;
+  uint32_t erasure_page = 0;     // of the keyring: without that page's secret the wrap is noise
+  uint64_t keyring_version = 0;  // of the keyring that had the secret when the key was wrapped
+  ByteVector wrap;               // WrapStudyKey() in crypto/study_keys.h
   bool operator==(const StudyKeyRecord&) const = default;
 };
 
+// Information entities of DICOM's Patient/Study/Series/Instance model (PS3.3 A.1.2).
 enum class EntityKind : uint8_t { kPatient = 1, kStudy = 2, kSeries = 3 };
 
-// A patient, study or series and the view folder that shows it.
+// A patient, study or series and the view folder that shows it; one for each (kind, identity), and
+// only while the folder is there.
 struct EntityRecord {
   EntityKind kind = EntityKind::kPatient;
   std::string identity;       // SHA-256 of its key in index/dicom_keys.h
   InodeId folder = kNoInode;  // its folder in /patients
   std::string label;          // the folder's present plain name, before any suffix
-  std::string label_rank;     // study date and time it came from: the newest names the folder
-  // The names it has in its parent folder: the listed one first, then older spellings (aliases).
+  std::string label_rank;     // study date and time it came from: the greatest names the folder
+  // The names it has in its parent folder: the listed one first, then older spellings (aliases),
+  // newest first. Not empty in what this version writes.
   std::vector<std::string> names;
   bool operator==(const EntityRecord&) const = default;
 };
@@ -129,16 +150,17 @@ enum class FilingState : uint8_t {
   kUnfiled = 4,     // readable, but not for the views (a DICOMDIR); listed by status
 };
 
-// What filing decided about a file.
+// What filing decided about a file; one for each inode that was filed or refused. A file without
+// one was not looked at yet.
 struct FilingRecord {
   InodeId inode = kNoInode;
   FilingState state = FilingState::kUnparsed;
   std::string reason;              // for people, without values from the header; not for kFiled
-  ByteVector facts;                // encoded DicomFacts; empty for kUnparsed
+  ByteVector facts;                // EncodeDicomFacts(); empty for kUnparsed and kIncomplete
   InodeId view_folder = kNoInode;  // kFiled: the series folder and the name in it
   std::string view_name;
   std::string instance_identity;  // kFiled: SHA-256 of InstanceKey()
-  int64_t filed_at = 0;           // wall nanoseconds
+  int64_t filed_at = 0;           // nanoseconds since 1970 UTC
   bool operator==(const FilingRecord&) const = default;
 };
 

@@ -1,9 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The elements that leadglass reads of a header: a fixed set, sorted by tag. Each becomes
-// user.dicom.<keyword>; some are fields of DicomFacts as well.
+// The elements that leadglass reads of a header: a fixed set, by ascending tag, as ElementScan
+// needs it. Each becomes the extended attribute user.dicom.<keyword>; some are fields of DicomFacts
+// as well. Keywords and value representations are those of PS3.6; the elements belong to the
+// modules Patient (PS3.3 C.7.1.1), General Study and Patient Study (C.7.2.1, C.7.2.2), General
+// Series (C.7.3.1), General Equipment (C.7.5.1), the image modules (C.7.6) and SOP Common (C.12.1).
+//
+// Adding one is no change of the format: attributes are stored by keyword. What is filed already
+// keeps those that it was filed with until it is filed again. Removing one, or renaming it, takes
+// an attribute away from users.
+// Constants: any thread.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -13,19 +22,24 @@
 
 namespace leadglass {
 
+// How raw bytes become the text of a value, by value representation (PS3.5 6.2). All but kNumber
+// lose the spaces and NULs at both ends, and keep the backslashes between several values.
 enum class ElementKind : uint8_t {
-  kCode,      // CS, UI, DA, TM, IS, DS, AS: no character set applies
-  kText,      // LO, SH: decoded
-  kName,      // PN: decoded
-  kIdentity,  // decoded text or UID that decides where a file belongs: never cut
-  kNumber,    // US
+  kCode,  // CS, UI, DA, TM, IS, DS, AS: the default repertoire, whatever (0008,0005) says
+  kText,  // LO, SH: decoded by (0008,0005) (PS3.3 C.12.1.1.2)
+  kName,  // PN: decoded likewise, component groups (6.2.1) apart; empty groups at the end dropped
+  // LO or UI that decides where a file belongs. Decoded likewise, and never cut: one over
+  // kMaxIdentityBytes makes the file UnparsedReason::kTooLarge, because two that differ behind the
+  // cut would be one. The others are cut at kMaxTextBytes. Readers must agree on it (kAmbiguous).
+  kIdentity,
+  kNumber,  // US, one value, as decimal digits; of another length: as if it were not there
 };
 
 struct WantedElement {
-  uint32_t tag;
+  uint32_t tag;  // group << 16 | element
   std::string_view keyword;
   ElementKind kind;
-  std::string DicomFacts::*field = nullptr;
+  std::string DicomFacts::*field = nullptr;  // where the text goes; null: an attribute only
 };
 
 inline constexpr std::array kWantedElements = {
@@ -87,23 +101,28 @@ inline constexpr std::array kWantedElements = {
     WantedElement{0x00280103, "PixelRepresentation", ElementKind::kNumber},
 };
 
-// The same tags alone, for the scan.
+// The same tags alone, in the same order, for the scan and for GDCM.
 inline constexpr auto kWantedTags = [] {
   std::array<uint32_t, kWantedElements.size()> tags{};
   for (size_t i = 0; i < tags.size(); ++i) tags[i] = kWantedElements[i].tag;
   return tags;
 }();
 
+// Where `tag` stands in both arrays. It must stand there: others do not compile where a constant is
+// asked for, and run over the end elsewhere.
 constexpr size_t WantedIndex(uint32_t tag) {
   size_t i = 0;
   while (kWantedTags[i] != tag) ++i;
   return i;
 }
 
-// Without these a file is Kind::kNoUids.
+// SOP, Study and Series Instance UID, as indexes into the arrays. Type 1 in every image (PS3.3
+// C.12.1, C.7.2.1, C.7.3.1); the scan looks for them behind elements out of order, and a file
+// without one of them is Kind::kNoUids.
 inline constexpr std::array kMustHave = {WantedIndex(0x00080018), WantedIndex(0x0020000D),
                                          WantedIndex(0x0020000E)};
 
-static_assert(kWantedElements.size() < kMaxAttributes);
+static_assert(std::is_sorted(kWantedTags.begin(), kWantedTags.end()));
+static_assert(kWantedElements.size() < kMaxAttributes);  // one more: TransferSyntaxUID, of the meta
 
 }  // namespace leadglass
