@@ -178,6 +178,23 @@ TEST_F(VaultFiling, ShowsHeaderValuesAsExtendedAttributes) {
   EXPECT_THAT(names, ::testing::Contains("user.dicom.StudyInstanceUID"));
 }
 
+TEST_F(VaultFiling, RemovingAnAttributeOfTheHeaderSucceedsAndChangesNothing) {
+  const NodeId node = Store("a.dcm", {});
+  ASSERT_OK_AND_ASSIGN(const Attributes before, vault_->GetAttributes(node));
+  for (const NodeId either : {node, node | kViewBit}) {
+    EXPECT_THAT(vault_->RemoveXattr(either, "user.dicom.PatientID"), IsOk());
+    ASSERT_OK_AND_ASSIGN(const ByteVector value, vault_->GetXattr(either, "user.dicom.PatientID"));
+    EXPECT_EQ(AsText(value), "MADE-1");
+    EXPECT_THAT(vault_->RemoveXattr(either, "user.dicom.NoSuchKeyword"), FailsWithErrno(ENODATA));
+  }
+  ASSERT_OK_AND_ASSIGN(const auto names, vault_->ListXattrs(node));
+  EXPECT_THAT(names, ::testing::Contains("user.dicom.PatientID"));
+  ASSERT_OK_AND_ASSIGN(const Attributes after, vault_->GetAttributes(node));
+  EXPECT_EQ(after.ctime, before.ctime);
+  const NodeId text = WriteFile(kArchiveInode, "notes.txt", "no image");
+  EXPECT_THAT(vault_->RemoveXattr(text, "user.dicom.PatientID"), FailsWithErrno(ENODATA));
+}
+
 TEST_F(VaultFiling, IncomingFilesLeaveAfterTheirTimeAndLiveInTheView) {
   Vault::Options options;
   options.incoming_stay_nanos = 0;
