@@ -25,7 +25,7 @@ void LogVerifier::Found(Position position, std::string what, bool healed) {
 Status LogVerifier::Run(SegmentId last, uint64_t length, bool complete,
                         std::vector<SegmentId> heirs) {
   heirs_ = std::move(heirs);
-  LG_ASSIGN_OR_RETURN(SegmentCatalog catalog, SegmentCatalog::Read(files_, vault_id_, true));
+  LG_ASSIGN_OR_RETURN(SegmentCatalog catalog, SegmentCatalog::Read(files_, vault_id_, true, true));
   LG_RETURN_IF_ERROR(BuildPath(last, length, catalog));
   for (const Link& link : path_) all_ += link.length;
   Digest running{};

@@ -60,6 +60,7 @@ class Recovery {
   };
 
   Result<std::optional<SegmentId>> FindNewest();
+  Result<bool> IsAuthentic(const CatalogEntry& entry, const SegmentScan& scan);
   void Drop(const CatalogEntry& entry, std::vector<Position>& stated);
   std::vector<SegmentId> HeirsOf(SegmentId id) const;
   Status BuildPath(SegmentId newest, const std::optional<std::pair<Head, Position>>& from);
@@ -69,6 +70,13 @@ class Recovery {
   Status TakeOutcome(size_t i, SegmentOutcome outcome, const WalkCursor& cursor);
   Status CountTorn(size_t last);
   Status CheckStart(size_t i, const WalkCursor& cursor) const;
+  Result<std::optional<CatalogEntry>> HeaderOnPath(SegmentId id);
+  std::optional<SegmentId> ListedBefore(SegmentId id) const;
+  bool IsDamage(SegmentId id, const WalkBreak& broken) const;
+  void Lose(Position from, std::string why);
+  void EndLosses(const CommitInfo& info);
+  void LoseGaps();
+  void SortLosses(const std::optional<std::pair<Head, Position>>& from);
   CommitHandler MakeHandler(const std::optional<std::pair<Head, Position>>& from,
                             const SealedLog::CommitVisitor& visitor);
   Status Finish(const std::optional<std::pair<Head, Position>>& from);
@@ -83,6 +91,7 @@ class Recovery {
   Recovered out_;
   bool met_from_ = false;
   bool met_remembered_ = false;
+  uint64_t last_read_ = 0;  // number of the newest commit read so far
 };
 
 }  // namespace leadglass

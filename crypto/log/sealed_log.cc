@@ -30,14 +30,15 @@ class SegmentedLog final : public SealedLog {
 
   // Reads names and the newest header.
   Status ReadCatalog() {
-    LG_ASSIGN_OR_RETURN(SegmentCatalog catalog,
-                        SegmentCatalog::Read(files_, vault_id_, options_.read_only));
+    LG_ASSIGN_OR_RETURN(
+        SegmentCatalog catalog,
+        SegmentCatalog::Read(files_, vault_id_, options_.read_only, options_.salvage));
     catalog_ = std::make_unique<SegmentCatalog>(std::move(catalog));
     if (catalog_->listing().segments.empty()) return {};
     const SegmentId newest = catalog_->listing().segments.back();
     // A newest segment without a header is Recover()'s business: a crash leaves that.
     LG_ASSIGN_OR_RETURN(const bool gone, catalog_->HeaderIsGone(newest));
-    if (gone) return {};
+    if (gone || options_.salvage) return {};
     if (const Result<CatalogEntry> entry = catalog_->Header(newest); !entry) return entry.error();
     return {};
   }
@@ -264,6 +265,8 @@ Result<std::unique_ptr<SealedLog>> SealedLog::Open(FileSystem& fs, const std::st
                                                    Options options) {
   if (keys.metadata.empty())
     return Error(Errc::kInvalidArgument, "a log cannot be opened without a metadata key");
+  if (options.salvage && !options.read_only)
+    return Error(Errc::kInvalidArgument, "a damaged log is salvaged read-only, never written to");
   auto log =
       std::make_unique<SegmentedLog>(fs, folder, vault_id, std::move(keys), std::move(options));
   LG_RETURN_IF_ERROR(log->ReadCatalog());

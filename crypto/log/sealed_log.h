@@ -23,6 +23,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "crypto/base/file.h"
@@ -68,6 +69,16 @@ struct CommitInfo {
   Position end;    // first byte after it
 };
 
+// A stretch of the log that recovery went past, with Options::salvage: damaged in every copy.
+struct LostStretch {
+  Position from;  // the first byte that is damaged or missing
+  // The newest commit before it that was read, and the first one behind it, or 0 where none was.
+  // Both 0: the caller had all commits of it (Recover()'s `from`); data is lost at most.
+  uint64_t after_commit = 0;
+  uint64_t until_commit = 0;
+  std::string why;
+};
+
 struct RecoveryReport {
   Head head;     // the newest commit that counts
   Position end;  // first byte after it
@@ -75,6 +86,7 @@ struct RecoveryReport {
   uint64_t torn_bytes = 0;        // bytes after `end` that never became part of the vault
   uint64_t repaired_commits = 0;  // commits read from a footer's copy because the first was damaged
   uint64_t segments = 0;
+  std::vector<LostStretch> lost;  // with Options::salvage; ascending
 };
 
 class SealedLog {
@@ -89,6 +101,11 @@ class SealedLog {
     std::optional<Head> not_older_than;
     // With not_older_than violated: go on, and let the next append begin a new epoch.
     bool accept_rollback = false;
+    // Read what is left of a damaged log; only together with read_only. Recover() goes past damage
+    // that no second copy heals, and past missing segments, to the next commit that opens in its
+    // place; RecoveryReport::lost says what was passed over. Every commit handed out is authentic
+    // and in order, but they are not all: what a lost one changed is as it was before it.
+    bool salvage = false;
   };
 
   // A new, empty log in `folder` (which must not exist): epoch 1. Nothing is durable before the

@@ -19,9 +19,10 @@ Result<ByteVector> ReadHeaderBytes(SegmentFiles& files, SegmentId id) {
 }  // namespace
 
 Result<SegmentCatalog> SegmentCatalog::Read(SegmentFiles& files, const Uuid& vault_id,
-                                            bool read_only) {
+                                            bool read_only, bool allow_gaps) {
   SegmentCatalog catalog(files, vault_id, read_only);
   LG_ASSIGN_OR_RETURN(catalog.listing_, ListSegments(files.fs(), files.folder()));
+  if (!allow_gaps) LG_RETURN_IF_ERROR(CheckNoGap(catalog.listing_.segments));
   return catalog;
 }
 

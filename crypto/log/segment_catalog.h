@@ -21,8 +21,9 @@ struct CatalogEntry {
 
 class SegmentCatalog {
  public:
-  // Lists the log's folder. Errors of ListSegments().
-  static Result<SegmentCatalog> Read(SegmentFiles& files, const Uuid& vault_id, bool read_only);
+  // Lists the log's folder. Errors of ListSegments() and, unless `allow_gaps`, of CheckNoGap().
+  static Result<SegmentCatalog> Read(SegmentFiles& files, const Uuid& vault_id, bool read_only,
+                                     bool allow_gaps);
 
   const SegmentListing& listing() const { return listing_; }
   bool Has(SegmentId id) const;

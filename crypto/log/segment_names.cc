@@ -27,21 +27,6 @@ std::optional<T> ParseHex(std::string_view text) {
   return value;
 }
 
-// Numbers run from 1 without a gap, over all epochs together.
-Status CheckNoGap(const std::vector<SegmentId>& segments) {
-  std::vector<uint64_t> numbers;
-  for (const SegmentId id : segments) numbers.push_back(id.number);
-  std::sort(numbers.begin(), numbers.end());
-  uint64_t expected = 1;
-  for (const uint64_t number : numbers) {
-    if (number > expected)
-      return Error(Errc::kCorrupt, "segment " + std::to_string(expected) +
-                                       " is missing from the log: bring its file back from a copy");
-    expected = number + 1;
-  }
-  return {};
-}
-
 }  // namespace
 
 std::string EpochFolder(const std::string& folder, uint32_t epoch) {
@@ -77,8 +62,22 @@ Result<SegmentListing> ListSegments(FileSystem& fs, const std::string& folder) {
       if (const auto number = ParseSegmentName(file)) out.segments.push_back({epoch, *number});
   }
   std::sort(out.segments.begin(), out.segments.end());
-  LG_RETURN_IF_ERROR(CheckNoGap(out.segments));
   return out;
+}
+
+// Numbers run from 1 without a gap, over all epochs together.
+Status CheckNoGap(const std::vector<SegmentId>& segments) {
+  std::vector<uint64_t> numbers;
+  for (const SegmentId id : segments) numbers.push_back(id.number);
+  std::sort(numbers.begin(), numbers.end());
+  uint64_t expected = 1;
+  for (const uint64_t number : numbers) {
+    if (number > expected)
+      return Error(Errc::kCorrupt, "segment " + std::to_string(expected) +
+                                       " is missing from the log: bring its file back from a copy");
+    expected = number + 1;
+  }
+  return {};
 }
 
 }  // namespace leadglass

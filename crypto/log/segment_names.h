@@ -26,7 +26,9 @@ struct SegmentListing {
   uint64_t highest_number() const;
 };
 // All segments of the log in `folder`; other names are not looked at.
-// kNotFound: no such folder. kCorrupt: a number is missing from the middle (named).
+// kNotFound: no such folder.
 Result<SegmentListing> ListSegments(FileSystem& fs, const std::string& folder);
+// kCorrupt: a number is missing from the middle (named).
+Status CheckNoGap(const std::vector<SegmentId>& segments);
 
 }  // namespace leadglass

@@ -84,28 +84,41 @@ Result<std::optional<WalkBreak>> SegmentWalker::TakeCommit(File& file, const Pas
   if (frame.commit_number != cursor.head.commit_number + 1 ||
       frame.chain != ChainAfterCommit(running, frame))
     return std::optional<WalkBreak>({record.offset, "a commit that is not on the chain", true});
-  ByteVector payload;
+  const CommitInfo info{{cursor.segment.epoch, frame.commit_number, frame.chain},
+                        {cursor.segment, record.offset},
+                        {cursor.segment, record.offset + frame.record_length}};
   if (handler.wants_payload(frame.commit_number)) {
     ByteVector bytes = record.copied_commit;
-    if (bytes.empty()) {
-      LG_ASSIGN_OR_RETURN(bytes, ReadRecord(file, record.offset, frame));
+    // The frame is good: where the copy's body is not, the first one may be.
+    if (bytes.empty() || !BodyMatches(bytes, frame, true)) {
+      Result<ByteVector> first = ReadRecord(file, record.offset, frame);
+      if (!first && first.error().code != Errc::kCorrupt) return first.error();
+      bytes = first ? *std::move(first) : ByteVector();
     }
-    if (!BodyMatches(bytes, frame, true))
-      return std::optional<WalkBreak>({record.offset, "a damaged commit", false});
-    Result<ByteVector> opened = OpenCommit(keys_, vault_id_, running, frame, bytes);
-    if (!opened && opened.error().code != Errc::kCorrupt) return opened.error();
-    if (!opened)
-      return std::optional<WalkBreak>({record.offset, "a commit that its key does not open", true});
-    payload = std::move(*opened);
+    std::optional<WalkBreak> broken;
+    ByteVector payload;
+    if (BodyMatches(bytes, frame, true)) {
+      Result<ByteVector> opened = OpenCommit(keys_, vault_id_, running, frame, bytes);
+      if (!opened && opened.error().code != Errc::kCorrupt) return opened.error();
+      if (opened)
+        payload = std::move(*opened);
+      else
+        broken = WalkBreak{record.offset, "a commit that its key does not open", true};
+    } else {
+      broken = WalkBreak{record.offset, "a damaged commit", false};
+    }
+    if (broken.has_value() && !hopeless_.contains(record.offset)) return broken;
+    if (broken.has_value())
+      handler.passed_over(info, broken->why);
+    else
+      LG_RETURN_IF_ERROR(handler.visit(info, payload));
+  } else {
+    LG_RETURN_IF_ERROR(handler.visit(info, {}));
   }
   if (!record.copied_commit.empty()) {
     LG_ASSIGN_OR_RETURN(const bool agrees, DiskAgrees(file, record));
     if (!agrees) ++outcome.repaired_commits;
   }
-  const CommitInfo info{{cursor.segment.epoch, frame.commit_number, frame.chain},
-                        {cursor.segment, record.offset},
-                        {cursor.segment, record.offset + frame.record_length}};
-  LG_RETURN_IF_ERROR(handler.visit(info, payload));
   cursor.offset = info.end.offset;
   cursor.sequence = frame.sequence + 1;
   cursor.base = frame.chain;
@@ -172,30 +185,51 @@ Result<SegmentOutcome> SegmentWalker::Walk(const SegmentScan& scan, std::optiona
                                            WalkCursor& cursor) {
   LG_ASSIGN_OR_RETURN(const auto file, files_.Get(cursor.segment));
   SegmentOutcome outcome;
+  hopeless_.clear();
+  while (true) {
+    LG_RETURN_IF_ERROR(WalkBothCopies(*file, scan, limit, heirs, durable, handler, cursor, outcome));
+    if (!outcome.broken.has_value() || !handler.passed_over) break;
+    // Again from the last good commit, and past this one. Where the record is no commit with a
+    // place on the chain, the walk breaks there again.
+    if (!hopeless_.insert(outcome.broken->offset).second) break;
+  }
+  return outcome;
+}
+
+// From the cursor on: the segment itself, and behind a break the second copies.
+Status SegmentWalker::WalkBothCopies(File& file, const SegmentScan& scan,
+                                     std::optional<uint64_t> limit,
+                                     const std::vector<SegmentId>& heirs, const Position& durable,
+                                     const CommitHandler& handler, WalkCursor& cursor,
+                                     SegmentOutcome& outcome) {
   const auto note_missing_end = [&] {
     if (outcome.broken.has_value()) return;
     const bool short_of_limit = limit.has_value() && outcome.end != *limit;
+    // Salvaging, the segment behind this one may be missing, which would tell the limit.
+    const bool whole = outcome.complete && handler.passed_over;
     const bool short_of_durable =
-        !limit.has_value() && durable > Position{cursor.segment, outcome.end};
+        !limit.has_value() && !whole && durable > Position{cursor.segment, outcome.end};
     if (short_of_limit || short_of_durable)
       outcome.broken = WalkBreak{outcome.end, "a damaged or missing record", false};
   };
+  const auto keep_up_to_cursor = [&] {
+    std::erase_if(outcome.passed,
+                  [&](const PassedRecord& record) { return record.offset >= cursor.offset; });
+  };
+  keep_up_to_cursor();
   LG_RETURN_IF_ERROR(
-      WalkRecords(*file, {RecordsOf(scan), false}, durable, handler, cursor, outcome));
+      WalkRecords(file, {RecordsOf(scan), false}, durable, handler, cursor, outcome));
   note_missing_end();
-  if (!outcome.broken.has_value()) return outcome;
+  if (!outcome.broken.has_value()) return {};
   const auto copy = SecondCopy(cursor.segment, limit, heirs);
-  if (!copy.has_value()) return outcome;
+  if (!copy.has_value()) return {};
   const WalkBreak first_break = *outcome.broken;
-  outcome.passed.erase(
-      std::remove_if(outcome.passed.begin(), outcome.passed.end(),
-                     [&](const PassedRecord& r) { return r.offset >= cursor.offset; }),
-      outcome.passed.end());
-  LG_RETURN_IF_ERROR(WalkRecords(*file, *copy, durable, handler, cursor, outcome));
+  keep_up_to_cursor();
+  LG_RETURN_IF_ERROR(WalkRecords(file, *copy, durable, handler, cursor, outcome));
   note_missing_end();
   if (outcome.broken.has_value() && outcome.broken->offset <= first_break.offset)
     outcome.broken = first_break;
-  return outcome;
+  return {};
 }
 
 Result<bool> SegmentWalker::IsAuthentic(const CatalogEntry& entry, const SegmentScan& scan,

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ struct CommitHandler {
   std::function<bool(uint64_t commit_number)> wants_payload;
   // An error ends the walk and is returned. `payload` is empty where it was not wanted.
   std::function<Status(const CommitInfo&, ByteSpan payload)> visit;
+  // Where it is set, the walk goes past a commit whose place on the chain is good, and whose body
+  // is damaged in every copy; its number and what is wrong with it are told here.
+  std::function<void(const CommitInfo&, const std::string& why)> passed_over = {};
 };
 
 struct WalkBreak {
@@ -94,10 +98,14 @@ class SegmentWalker {
   Result<std::optional<WalkBreak>> TakeCommit(File& file, const PassedRecord& record,
                                               const Digest& running, const CommitHandler& handler,
                                               WalkCursor& cursor, SegmentOutcome& outcome);
+  Status WalkBothCopies(File& file, const SegmentScan& scan, std::optional<uint64_t> limit,
+                        const std::vector<SegmentId>& heirs, const Position& durable,
+                        const CommitHandler& handler, WalkCursor& cursor, SegmentOutcome& outcome);
 
   SegmentFiles& files_;
   const Uuid vault_id_;
   const LogKeys& keys_;
+  std::set<uint64_t> hopeless_;  // during Walk(): offsets of commits to go past
 };
 
 }  // namespace leadglass
