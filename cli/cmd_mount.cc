@@ -93,7 +93,7 @@ void AddOptions(CLI::App& command, Arguments& arguments) {
                    "Mount a vault that is older than the remembered head; begins a new epoch");
   command
       .add_option("-o", arguments.options,
-                  "ro, allow_other, durable-close, dev, suid, noexec; separated by commas")
+                  "ro, salvage, allow_other, durable-close, dev, suid, noexec; separated by commas")
       ->allow_extra_args(false)
       ->take_all();
   command.add_option("--log-level", arguments.log_level, "trace, debug, info, warning or error")

@@ -85,6 +85,7 @@ Vault::Options VaultOptions(const MountPlan& plan, const std::optional<Head>& re
   options.durable_close = plan.options.durable_close;
   options.not_older_than = remembered;
   options.accept_rollback = plan.options.accept_rollback;
+  options.salvage = plan.options.salvage;
   options.progress = [&progress](uint64_t commits) { progress.Update(commits, 0); };
   return options;
 }
@@ -103,6 +104,11 @@ Result<FuseMount> OwnMount(const std::string& mountpoint) {
     if (mount->mountpoint == mountpoint) return *mount;
   }
   return Error(Errc::kInternal, "the mount does not appear in /proc/self/mountinfo");
+}
+
+std::vector<std::string> LostOf(Vault& vault) {
+  const auto status = vault.GetStatus();
+  return status ? status->lost : std::vector<std::string>();
 }
 
 // Without it only `status MOUNTPOINT` fails, so its absence stops nothing.
@@ -186,8 +192,17 @@ ExitCode OpenAndServe(const MountPlan& plan, HeaderParserPool& parser, const Vau
       Vault::Open(PosixFileSystem(), plan.folder, keys, &parser,
                   VaultOptions(plan, newest ? *newest : std::nullopt, *progress), SystemClock());
   progress.reset();
-  if (!vault) return FailToOpen(vault.error());
-  if (plan.options.accept_rollback) {
+  if (!vault) {
+    const ExitCode code = FailToOpen(vault.error());
+    if (code == ExitCode::kDamaged && !plan.options.salvage)
+      PrintMessage("to read what is left of it: leadglass mount -o salvage");
+    return code;
+  }
+  for (const std::string& lost : LostOf(**vault)) {
+    PrintMessage(lost);
+    LogWarning(lost);
+  }
+  if (plan.options.accept_rollback && !plan.options.salvage) {
     const auto status = (*vault)->GetStatus();
     if (!status) return Fail(status.error());
     // What is remembered from here on is the branch that was accepted.

@@ -28,6 +28,7 @@ constexpr std::array kSwitches = {
     Switch{"noexec", &MountOptionSet::no_exec, true},
     Switch{"exec", &MountOptionSet::no_exec, false},
     Switch{"accept-rollback", &MountOptionSet::accept_rollback, true},
+    Switch{"salvage", &MountOptionSet::salvage, true},
 };
 
 constexpr std::array<std::string_view, 8> kIgnored = {
@@ -63,6 +64,7 @@ Result<MountOptionSet> ParseMountOptions(const std::vector<std::string>& lists, 
       return Error(Errc::kInvalidArgument, "mount option \"" + option + "\" is not known");
     }
   }
+  if (set.salvage) set.read_only = true;
   if (!as_root && (set.dev || set.suid)) {
     return Error(Errc::kInvalidArgument, "only root may mount with the options dev and suid");
   }

@@ -18,6 +18,7 @@ struct MountOptionSet {
   bool suid = false;
   bool no_exec = false;
   bool accept_rollback = false;
+  bool salvage = false;  // always with read_only
 };
 
 // Each of `lists` is "option,option,...", later ones win. `as_root` decides the default of

@@ -77,6 +77,7 @@ void AddOpenVault(Json& json, Vault& vault) {
   }
   json["read_only"] = status->read_only;
   json["failed"] = status->failed;
+  if (!status->lost.empty()) json["lost"] = status->lost;
   json["head"] = HeadJson(status->head);
   json["durable_head"] = HeadJson(status->durable_head);
   json["inodes"] = status->inodes;
@@ -152,8 +153,9 @@ void AddDerivedRows(const Json& json, Rows& rows) {
 void PrintWarnings(const Json& json) {
   const auto warn = [](const char* text) { std::printf("WARNING: %s\n", text); };
   if (json.value("failed", false)) {
-    warn("writing or syncing the log failed: read-only until it is mounted again");
+    warn("writing the log or the index failed: read-only until it is mounted again");
   }
+  for (const Json& lost : json.value("lost", Json::array())) warn(Text(lost).c_str());
   if (json.value("vault_file_copy_damaged", false)) {
     warn("one of the two copies of the vault file is damaged; mounting for writing repairs it");
   }

@@ -121,6 +121,8 @@ struct VaultStatus {
   uint64_t log_bytes = 0;
   uint64_t available_bytes = 0;
   bool read_only = false;
+  // With Options::salvage: what of the log was lost, one line each, and what that means.
+  std::vector<std::string> lost;
   bool failed = false;  // log or index could not be written: read-only until remount
 };
 
@@ -137,6 +139,9 @@ class Vault {
     int64_t commit_interval_nanos = 400'000'000;  // how long un-synced work may wait
     std::optional<Head> not_older_than;           // see SealedLog::Options
     bool accept_rollback = false;
+    // With read_only: opens a vault whose log is damaged in every copy, as far as it reads; see
+    // SealedLog::Options. The index that is made of it lives in memory and dies with the vault.
+    bool salvage = false;
     // Owner of the fixed folders of a new vault; Format() only.
     uint32_t owner_uid = 0;
     uint32_t owner_gid = 0;

@@ -36,13 +36,16 @@ Status VaultImpl::Commit(Transaction transaction) {
                    "the index could not take an earlier change, which the log has: read-only until "
                    "remount, which brings the index up",
                    EROFS);
-    if (!session_committed_)
+    const bool states_session = !session_stated_;
+    if (states_session)
       transaction.operations.insert(transaction.operations.begin(),
                                     PutSession{session_number_, log_->session()});
     const ByteVector payload = EncodeOperations(transaction.operations);
     LG_ASSIGN_OR_RETURN(const CommitInfo commit,
                         log_->AppendCommit(payload, transaction.use_reserve));
-    session_committed_ = true;
+    // Once a segment, so that no lost segment makes the bytes in another unreadable.
+    session_stated_ = states_session || commit.start.segment == last_commit_segment_;
+    last_commit_segment_ = commit.start.segment;
     // The log has it: if the index cannot take it, the index is behind the log for good, and only a
     // remount (which replays) brings it up. A later commit would be made out of what the index no
     // longer knows, so there is none. What is read is the vault as it was before this call, which

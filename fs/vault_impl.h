@@ -212,6 +212,7 @@ class VaultImpl final : public Vault {
   // Destroyed in reverse: the index syncs the log until it is gone.
   std::unique_ptr<SealedLog> log_;
   std::unique_ptr<Index> index_;
+  std::vector<std::string> lost_;  // of the log, when it is salvaged; set by Start()
   std::unique_ptr<KeyStore> key_store_;
   std::unique_ptr<InodeTable> inodes_;
 
@@ -220,7 +221,9 @@ class VaultImpl final : public Vault {
 
   Mutex commit_mutex_;
   uint32_t session_number_ = 0;
-  bool session_committed_ LG_GUARDED_BY(commit_mutex_) = false;
+  // Whether a commit in the log's newest segment says which session this one's number is.
+  bool session_stated_ LG_GUARDED_BY(commit_mutex_) = false;
+  SegmentId last_commit_segment_ LG_GUARDED_BY(commit_mutex_);
   uint64_t commits_since_flush_ LG_GUARDED_BY(commit_mutex_) = 0;
 
   Mutex dirty_mutex_;

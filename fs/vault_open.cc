@@ -58,6 +58,7 @@ Result<SealedLog::Options> LogOptions(FileSystem& fs, const std::string& folder,
   log_options.segment_size = options.segment_size;
   log_options.not_older_than = options.not_older_than;
   log_options.accept_rollback = options.accept_rollback;
+  log_options.salvage = options.salvage;
   return log_options;
 }
 
@@ -83,6 +84,18 @@ Result<VaultLock> LockVault(FileSystem& fs, const std::string& folder, bool read
                  EBUSY);
   if (!locked) return locked.error();
   return VaultLock{*std::move(file), read_only_disk};
+}
+
+std::string Told(const LostStretch& lost) {
+  const std::string what = ToString(lost.from) + ": " + lost.why + ": ";
+  if (lost.after_commit == 0 && lost.until_commit == 0)
+    return what + "files whose bytes lie there give errors";
+  const std::string which = lost.until_commit == 0
+                                ? "the commits after " + std::to_string(lost.after_commit)
+                                : "the commits between " + std::to_string(lost.after_commit) +
+                                      " and " + std::to_string(lost.until_commit);
+  return what + which +
+         " are lost; what they changed is as it was before, what they added is not there";
 }
 
 }  // namespace
@@ -176,9 +189,9 @@ Status VaultImpl::Start() {
 }
 
 // The index cannot be opened without writing a little: on a read-only disk to memory, and on a full
-// one to room that was kept back.
+// one to room that was kept back. One that lacks commits must not be taken for the vault's later.
 Status VaultImpl::ChooseIndexDisk(bool read_only_disk) {
-  if (read_only_disk) {
+  if (read_only_disk || options_.salvage) {
     index_fs_ = std::make_unique<OverlayFileSystem>(fs_);
     return {};
   }
@@ -222,8 +235,9 @@ Status VaultImpl::Replay() {
     if (options_.progress && ++commits % 1000 == 0) options_.progress(commits);
     return applied;
   };
-  LG_ASSIGN_OR_RETURN([[maybe_unused]] const RecoveryReport report,
-                      log_->Recover(index_->head(), apply));
+  LG_ASSIGN_OR_RETURN(const RecoveryReport report, log_->Recover(index_->head(), apply));
+  lost_.clear();
+  for (const LostStretch& lost : report.lost) lost_.push_back(Told(lost));
   if (!index_->head()) return Error(Errc::kCorrupt, "the log holds no commit: not even the first");
   return {};
 }
@@ -290,6 +304,7 @@ Result<VaultStatus> VaultImpl::GetStatus() {
   status.available_bytes = space.writable_bytes;
   status.read_only = options_.read_only;
   status.failed = Failed();
+  status.lost = lost_;
   return status;
 }
 

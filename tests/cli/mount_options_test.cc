@@ -26,6 +26,12 @@ TEST(MountOptions, LaterOnesWinAcrossLists) {
   EXPECT_TRUE(set.durable_close);
 }
 
+TEST(MountOptions, ADamagedVaultIsSalvagedReadOnlyWhateverElseIsAskedFor) {
+  ASSERT_OK_AND_ASSIGN(const MountOptionSet set, ParseMountOptions({"salvage,rw"}, true));
+  EXPECT_TRUE(set.salvage);
+  EXPECT_TRUE(set.read_only);
+}
+
 TEST(MountOptions, TakesWhatFstabNeeds) {
   EXPECT_THAT(ParseMountOptions({"defaults,noauto,_netdev,nofail,x-systemd.automount"}, true),
               IsOk());

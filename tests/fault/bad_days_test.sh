@@ -104,6 +104,25 @@ mapfile -t segments < <(find "$VAULT/log" -name '*.seg' | sort)
 [[ ${#segments[@]} -ge 3 ]] || fail "too few segments: ${#segments[@]}"
 rm "${segments[1]}"
 expect_no_mount 6 'segment'
+# What is left of it can be read: never other bytes, never in silence, nothing written.
+for index in there gone; do
+  [[ $index == there ]] || rm -r "$VAULT/index"
+  (cd "$VAULT" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$WORK/before"
+  mount_vault -o salvage
+  good=0
+  for name in one two three; do
+    if (cd "$MNT/archive" && sha256sum "$name" 2>/dev/null) >"$WORK/sum"; then
+      grep -q "^$(cut -d ' ' -f 1 "$WORK/sum")" "$WORK/sums" || fail "salvaged, wrong bytes of $name"
+      good=$((good + 1))
+    fi
+  done
+  ((good >= 1 && good < 3)) || fail "salvaged with its index $index: $good files of 3"
+  refused touch "$MNT/archive/new"
+  "$LEADGLASS" status "$MNT" >"$WORK/said" || fail "status of a salvaged vault"
+  grep -q 'WARNING: segment' "$WORK/said" || fail "status does not say what is lost: $(<"$WORK/said")"
+  unmount_vault
+  (cd "$VAULT" && sha256sum --quiet -c "$WORK/before") >&2 || fail "a salvaged vault was written to"
+done
 restore
 patch "${segments[1]}" 30000000
 mount_vault

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A vault whose disk fails: every call of it once, or from some call on for ever, with and without a
-// power cut behind it. What fsync promised is there, what is there reads, and it goes on.
+// A vault whose disk fails: every call of it once, or from some call on for ever, with and without
+// a power cut behind it. What fsync promised is there, what is there reads, and it goes on.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -76,8 +76,8 @@ Result<std::string> ReadAll(Vault& vault, NodeId node) {
   LG_ASSIGN_OR_RETURN(const Attributes attributes, vault.GetAttributes(node));
   LG_ASSIGN_OR_RETURN(OpenFile * file, vault.Open(node, O_RDONLY));
   std::string bytes(attributes.size, '\0');
-  const auto got = vault.Read(
-      *file, 0, MutableByteSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()));
+  const auto got =
+      vault.Read(*file, 0, MutableByteSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()));
   vault.Release(file);
   if (!got) return got.error();
   if (*got != bytes.size()) return Error(Errc::kCorrupt, "a short read");
@@ -130,8 +130,10 @@ class Work {
       else if (*now != *bytes)
         broken += name + " has other bytes: " + std::to_string(now->size()) + " for " +
                   std::to_string(bytes->size()) + ", equal up to " +
-                  std::to_string(std::mismatch(now->begin(), now->end(), bytes->begin(),
-                                               bytes->end()).first - now->begin()) + "; ";
+                  std::to_string(
+                      std::mismatch(now->begin(), now->end(), bytes->begin(), bytes->end()).first -
+                      now->begin()) +
+                  "; ";
     }
     return broken;
   }
@@ -271,8 +273,8 @@ class VaultFaults : public ::testing::TestWithParam<End> {};
 
 TEST_P(VaultFaults, KeepWhatWasPromisedWhicheverCallFails) {
   const End& end = GetParam();
-  // All calls are too many for each run: the first ones, and of the others some that change from run
-  // to run.
+  // All calls are too many for each run: the first ones, and of the others some that change from
+  // run to run.
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
@@ -317,15 +319,13 @@ TEST_P(VaultFaults, KeepWhatWasPromisedWhicheverCallFails) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Disk, VaultFaults,
-                         ::testing::Values(End{"OneCallThenClosed", Lasts::kForOneCall, {}},
-                                           End{"OneCallThenKilled", Lasts::kForOneCall,
-                                               Tear::kKeepAll},
-                                           End{"ForEverThenPowerCut", Lasts::kForEver,
-                                               Tear::kLoseAll},
-                                           End{"ForEverThenTorn", Lasts::kForEver,
-                                               Tear::kScatter}),
-                         [](const auto& instance) { return std::string(instance.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Disk, VaultFaults,
+    ::testing::Values(End{"OneCallThenClosed", Lasts::kForOneCall, {}},
+                      End{"OneCallThenKilled", Lasts::kForOneCall, Tear::kKeepAll},
+                      End{"ForEverThenPowerCut", Lasts::kForEver, Tear::kLoseAll},
+                      End{"ForEverThenTorn", Lasts::kForEver, Tear::kScatter}),
+    [](const auto& instance) { return std::string(instance.param.name); });
 
 // The log takes a commit that the index cannot: the vault must not build further ones on an index
 // that does not know it.
