@@ -6,7 +6,8 @@
 //   EXPECT_THAT(file->Size(), IsOkAndHolds(4096u));
 //   EXPECT_THAT(Open(key, bytes, {}), FailsWith(Errc::kCorrupt));
 
-#include <gmock/gmock.h>
+#include <gmock/gmock-matchers.h>
+#include <gmock/gmock-more-matchers.h>
 
 #include "crypto/base/result.h"
 
