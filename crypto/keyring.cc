@@ -3,12 +3,12 @@
 
 #include <algorithm>
 
+#include "crypto/base/format_version.h"
+
 namespace leadglass {
 namespace {
 
 constexpr std::array<uint8_t, 8> kMagic = {'L', 'G', 'K', 'E', 'Y', 'R', 'N', 'G'};
-constexpr uint16_t kMajor = 1;
-constexpr uint16_t kMinor = 0;
 constexpr uint8_t kAeadXaes = 1;
 constexpr size_t kHeaderSize = 48;
 constexpr size_t kEntrySize = 40;
@@ -49,7 +49,7 @@ Result<Keyring::Header> Keyring::DecodeHeader(ByteSpan bytes) {
   const uint16_t major = in.U16();
   in.U16();  // a newer minor is readable
   const uint32_t aead = in.U32();
-  if (major != kMajor || aead != kAeadXaes)
+  if (major != kFormatMajor || aead != kAeadXaes)
     return Error(Errc::kUnsupported, "keyring: format " + std::to_string(major) + ", algorithm " +
                                          std::to_string(aead) + ": made by a newer leadglass");
   Header header;
@@ -108,8 +108,8 @@ ByteVector Keyring::Seal(const Uuid& vault_id, const Key& master, uint32_t key_e
   }
   ByteWriter out;
   out.Raw(kMagic);
-  out.U16(kMajor);
-  out.U16(kMinor);
+  out.U16(kFormatMajor);
+  out.U16(kFormatMinor);
   out.U32(kAeadXaes);
   out.Raw(vault_id);
   out.U64(version);

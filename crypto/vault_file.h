@@ -8,12 +8,11 @@
 
 #include <vector>
 
+#include "crypto/base/format_version.h"
 #include "crypto/slot.h"
 
 namespace leadglass {
 
-inline constexpr uint16_t kFormatMajor = 1;
-inline constexpr uint16_t kFormatMinor = 0;
 inline constexpr size_t kMaxSlots = 64;
 inline constexpr uint32_t kMaxKeyEpoch = 4096;
 inline constexpr size_t kMaxVaultFileSize = 1u << 20;

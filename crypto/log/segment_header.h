@@ -11,6 +11,7 @@
 // Thread safety: values and free functions.
 
 #include "crypto/base/bytes.h"
+#include "crypto/base/format_version.h"
 #include "crypto/base/result.h"
 #include "crypto/log/position.h"
 
@@ -18,8 +19,6 @@ namespace leadglass {
 
 inline constexpr size_t kSegmentHeaderSize = 4096;
 inline constexpr size_t kHeaderBlockSize = 512;
-inline constexpr uint16_t kFormatMajor = 1;
-inline constexpr uint16_t kFormatMinor = 0;
 // Bits that this build knows, of each feature set. An unknown incompatible bit: not opened; an
 // unknown read-only-compatible bit: not written to; an unknown compatible bit: ignored.
 inline constexpr uint64_t kKnownCompatible = 0;
