@@ -11,6 +11,10 @@
 //   const uint64_t inode = r.U64();
 //   const auto name = r.Bytes16();
 //   if (!r.Finished()) return Error(Errc::kCorrupt, "name record is malformed");
+//
+// Nothing here fails with an Error, and nothing here is checked against a format: a decoder's
+// values mean something only once Finished() is true. Thread safety: values and free functions; one
+// object is for one thread at a time.
 
 #include <array>
 #include <cstddef>
@@ -23,12 +27,14 @@
 
 namespace leadglass {
 
+// Spans borrow: the bytes outlive them. Sizes and offsets are in bytes everywhere.
 using ByteSpan = std::span<const uint8_t>;
 using MutableByteSpan = std::span<uint8_t>;
 using ByteVector = std::vector<uint8_t>;
 using Uuid = std::array<uint8_t, 16>;    // vault ids, session ids, key ids
 using Digest = std::array<uint8_t, 32>;  // a SHA-256 value
 
+// The same bytes under the other type, borrowed; no encoding is looked at.
 inline ByteSpan AsBytes(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
@@ -36,7 +42,7 @@ inline std::string_view AsText(ByteSpan bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Little-endian stores and loads; `at` needs sizeof(T) bytes of room.
+// Little-endian stores and loads of an unsigned T; `at` has sizeof(T) bytes, aligned or not.
 template <typename T>
 inline void StoreLe(uint8_t* at, T value) {
   for (size_t i = 0; i < sizeof(T); ++i) at[i] = static_cast<uint8_t>(value >> (8 * i));
@@ -47,7 +53,7 @@ inline T LoadLe(const uint8_t* at) {
   for (size_t i = 0; i < sizeof(T); ++i) value |= static_cast<T>(static_cast<T>(at[i]) << (8 * i));
   return value;
 }
-// Big-endian, for index keys whose byte order must be their numeric order.
+// The same in big-endian, for index keys whose byte order must be their numeric order.
 template <typename T>
 inline void StoreBe(uint8_t* at, T value) {
   for (size_t i = 0; i < sizeof(T); ++i)
@@ -60,6 +66,7 @@ inline T LoadBe(const uint8_t* at) {
   return value;
 }
 
+// Appends fields, little-endian, to bytes that it owns. Memory is the only limit.
 class ByteWriter {
  public:
   void U8(uint8_t v) { buffer_.push_back(v); }
@@ -68,7 +75,8 @@ class ByteWriter {
   void U64(uint64_t v) { Number(v); }
   void I64(int64_t v) { Number(static_cast<uint64_t>(v)); }
   void Raw(ByteSpan v) { buffer_.insert(buffer_.end(), v.begin(), v.end()); }
-  // Length-prefixed bytes; the caller has made sure that the length fits the prefix.
+  // Bytes behind their length in 8, 16 or 32 bits. The caller has made sure that the length fits: a
+  // longer one is cut off in the prefix and makes bytes that do not decode.
   void Bytes8(ByteSpan v) {
     U8(static_cast<uint8_t>(v.size()));
     Raw(v);
@@ -85,7 +93,9 @@ class ByteWriter {
   void Zeros(size_t n) { buffer_.resize(buffer_.size() + n); }
 
   size_t size() const { return buffer_.size(); }
+  // Borrowed until the next append.
   ByteSpan span() const { return buffer_; }
+  // All that was appended; the writer is spent.
   ByteVector Take() { return std::move(buffer_); }
 
  private:
@@ -98,6 +108,9 @@ class ByteWriter {
   ByteVector buffer_;
 };
 
+// Takes fields off the front of bytes that it borrows; any bytes will do. The first field that is
+// not there whole fails the reader for good: that call and all later ones give 0 or nothing, and
+// take nothing.
 class ByteReader {
  public:
   explicit ByteReader(ByteSpan bytes) : rest_(bytes) {}
@@ -107,7 +120,7 @@ class ByteReader {
   uint32_t U32() { return Number<uint32_t>(); }
   uint64_t U64() { return Number<uint64_t>(); }
   int64_t I64() { return static_cast<int64_t>(Number<uint64_t>()); }
-  // A view into the caller's bytes; empty after a failure.
+  // The next n bytes: a view into the caller's.
   ByteSpan Raw(size_t n) {
     if (failed_ || rest_.size() < n) {
       failed_ = true;
@@ -123,6 +136,9 @@ class ByteReader {
     if (const ByteSpan raw = Raw(N); raw.size() == N) std::memcpy(out.data(), raw.data(), N);
     return out;
   }
+  // What ByteWriter::Bytes8() and its like wrote: views into the caller's bytes, and for Text16() a
+  // copy of them, which need not be UTF-8. Any length up to what is left is taken; the caller says
+  // what is too long.
   ByteSpan Bytes8() { return Raw(U8()); }
   ByteSpan Bytes16() { return Raw(U16()); }
   ByteSpan Bytes32() { return Raw(U32()); }
@@ -143,7 +159,7 @@ class ByteReader {
   bool failed_ = false;
 };
 
-// Lower-case hexadecimal, for ids in messages and file names.
+// Lower-case hexadecimal, two digits a byte, for ids in messages and file names.
 std::string ToHex(ByteSpan bytes);
 
 }  // namespace leadglass

@@ -2,7 +2,13 @@
 #pragma once
 
 // Mutexes that clang's -Wthread-safety can check (std::mutex is no capability in libstdc++).
-// Every guarded field says LG_GUARDED_BY; the lock order is written at the field.
+// Every guarded field says LG_GUARDED_BY; the lock order is written at the field. The tsan preset,
+// built with clang, checks it; for other compilers the words below mean nothing.
+//
+//   LG_GUARDED_BY(m)    the field is touched only while m is held
+//   LG_REQUIRES(m)      the caller holds m, and still does on return
+//   LG_EXCLUDES(m)      the caller does not hold m: the function takes it
+//   LG_ACQUIRE, LG_RELEASE and their _SHARED forms stand at what locks and unlocks
 
 #include <chrono>
 #include <condition_variable>
@@ -52,7 +58,9 @@ class LG_SCOPED_CAPABILITY MutexLock {
   Mutex& mutex_;
 };
 
-// Waits on a Mutex that the caller holds. Spurious wake-ups happen: wait in a loop.
+// Waits on a Mutex that the caller holds: it is released while waiting and held again on return.
+// Spurious wake-ups happen: wait in a loop. All waiters at one time name the same Mutex. Notifying
+// needs no lock; a change made under the Mutex before is seen by who wakes up.
 class CondVar {
  public:
   void Wait(Mutex& mutex) LG_REQUIRES(mutex) {
@@ -60,7 +68,7 @@ class CondVar {
     condition_.wait(lock);
     lock.release();
   }
-  // False when `timeout` passed without a notification.
+  // False when `timeout`, by the monotonic clock, passed without a notification.
   template <typename Rep, typename Period>
   bool WaitFor(Mutex& mutex, const std::chrono::duration<Rep, Period>& timeout) LG_REQUIRES(mutex) {
     std::unique_lock<std::mutex> lock(mutex.mutex_, std::adopt_lock);

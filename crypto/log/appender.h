@@ -6,7 +6,22 @@
 // written outside it; a Sync() therefore waits until all that was given out before is written, and
 // never counts a reserved but unwritten record as durable.
 //
-// Thread safety: all methods may be called from any thread.
+// Invariants
+//   - Records lie in the order of their sequence numbers, without gaps: what was given out is
+//     written, or the object is poisoned.
+//   - Room for a record and for the footer is preallocated before a place is given out.
+//   - A position is stated as durable only where a commit at or before it in its segment says that
+//     the segment counts. docs/format.md, "Recovery".
+//
+// Errors of every call that appends or syncs: kUnavailable when the object is poisoned (for
+// appends: or closed), and when this call poisons it, because a write or sync failed; then nothing
+// more is written or tried again, what was not synced may be lost, and what was synced is not.
+// kNoSpace, and errors of looking or of creating a file, leave all as it was before the call, and
+// the next one may succeed.
+//
+// Thread safety: all methods may be called from any thread. One lock; none is held while records
+// are written or synced. A new segment is begun under it (create, preallocate, header), once in 64
+// MiB.
 
 #include <memory>
 #include <set>
@@ -33,7 +48,9 @@ class Appender {
     bool begins_epoch = false;
   };
 
-  // `files` and `keys` outlive the appender. Nothing is created before the first append.
+  // `files` and `keys` outlive the appender. No segment is created before SecureTail() or the first
+  // append; the reserve is filled as far as the disk has room, and no error of that is told.
+  // Without Close() the last segment stays open, as after a crash.
   Appender(SegmentFiles& files, const LogKeys& keys, Start start);
 
   // Gives the tail's segment, if a crash left it open, the second copy that it lacks: begins the
@@ -42,20 +59,31 @@ class Appender {
   // kNoSpace and errors of reading leave the log usable; others poison it.
   Status SecureTail() LG_EXCLUDES(mutex_);
 
-  // Appends a sealed data record: `frame` describes it but for the sequence number; space for the
-  // encoded frame is at the start of `record`. kNoSpace leaves the log usable.
+  // Appends a sealed data record and gives the place of its frame. `frame` describes it but for the
+  // sequence number; `record` is frame.record_length bytes, with room at its start for the encoded
+  // frame, which is put there. Durable on return: no; and part of nothing before a commit.
   Result<Position> AppendData(Frame frame, MutableByteSpan record) LG_EXCLUDES(mutex_);
-  // Seals the payload in its place and appends it.
+  // Seals the payload, 1 to kMaxCommitLength bytes, in its place and appends it. Commits follow
+  // each other in the order of the calls, and recovery sees one only if it sees all records that
+  // were given a place before it. Durable on return: no. `use_reserve`: as in SealedLog.
   Result<CommitInfo> AppendCommit(ByteSpan payload, bool use_reserve) LG_EXCLUDES(mutex_);
-  // Contracts: SealedLog.
+  // Durable on return: all that was given a place before the call. Waits for writes under way; many
+  // callers share one fdatasync, and what comes during it waits for the next. Returns at once when
+  // nothing is new.
   Status Sync() LG_EXCLUDES(mutex_);
+  // Syncs, then writes the last segment's footer, gives its unused room back and syncs that. Only
+  // the first call does anything: after its failure, too, the object is closed, and the segment is
+  // then as a crash would leave it.
   Status Close() LG_EXCLUDES(mutex_);
 
+  // The newest commit that was given a place; the newest one that is durable. In a new session both
+  // are the tail's.
   Head head() const LG_EXCLUDES(mutex_);
   Head durable_head() const LG_EXCLUDES(mutex_);
   bool poisoned() const LG_EXCLUDES(mutex_);
 
-  // Where the written log ends: waits for writes under way.
+  // Where the log ended at the time of the call; on return all before that is written, though not
+  // durable. `segment`: nullopt in an empty log; `complete`: it has its footer.
   struct Written {
     Head head;
     std::optional<SegmentId> segment;
@@ -64,10 +92,11 @@ class Appender {
   };
   Written WaitUntilWritten() LG_EXCLUDES(mutex_);
 
+  // In bytes on disk. Asking refills the reserve where the disk has room again.
   struct Room {
     uint64_t own_bytes = 0;  // of the segments begun by this object, preallocated room included
     uint64_t unused = 0;     // of that, what records can still take
-    uint64_t reserve_missing = 0;
+    uint64_t reserve_missing = 0;  // what the reserve lacks of Start::reserve_bytes
   };
   Room room() LG_EXCLUDES(mutex_);
 

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// SegmentFiles: the segment files of a log that are open for reading, at most 64 of them; the one
-// that was not used for longest is closed. A returned file stays open as long as it is held.
-// Thread safety: all methods may be called from any thread.
+// SegmentFiles: the segment files of a log that are open for reading, so that a read of a record
+// opens nothing.
+//
+// Invariant: keeps at most kMaxOpen files; the one that was not used for longest is let go. A file
+// stays open as long as somebody holds it, so that many more descriptors may be in use.
+//
+// Thread safety: all methods may be called from any thread; no lock is held while a file is opened.
+// A file may be read by several threads, also while its segment is being written: what was written
+// is seen, what was only given out reads as zeros.
 
 #include <list>
 #include <map>
@@ -21,9 +27,13 @@ class SegmentFiles {
  public:
   static constexpr size_t kMaxOpen = 64;
 
+  // `fs` outlives the object. `folder` is the log's: <vault>/log. Nothing is read yet.
   SegmentFiles(FileSystem& fs, std::string folder) : fs_(fs), folder_(std::move(folder)) {}
 
-  // kNotFound: no such segment.
+  // The segment's file, open for reading only and shared with others; its bytes are not looked at.
+  // kNotFound: no such segment. Else what FileSystem::Open() says, e.g. too many open files. After
+  // an error nothing is kept, and the next call tries again.
+  // A file that was replaced or removed meanwhile reads as it was while it is kept.
   Result<std::shared_ptr<File>> Get(SegmentId id);
 
   FileSystem& fs() const { return fs_; }
