@@ -120,6 +120,13 @@ Outcome ScanDeflated(ScannedHeader header, const Prefix& prefix) {
   }
 }
 
+// Whatever else stands in it is not about one image, and has no say.
+void MakeDirectory(ScannedHeader& header) {
+  header.directory = true;
+  header.scan.values.assign(kWantedTags.size(), {});
+  header.scan.found.assign(kWantedTags.size(), false);
+}
+
 }  // namespace
 
 ByteSpan ScannedHeader::Value(uint32_t tag) const { return scan.values[WantedIndex(tag)]; }
@@ -137,16 +144,13 @@ Outcome ScanHeader(ByteSpan bytes, uint64_t file_size) {
     return Unparsed{prefix.whole() ? UnparsedReason::kTruncated : UnparsedReason::kTooLarge};
   }
   if (header.layout.media_sop_class_uid == kDirectoryClass) {
-    header.directory = true;
-    header.scan.values.resize(kWantedTags.size());
-    header.scan.found.resize(kWantedTags.size());
+    MakeDirectory(header);
     return header;
   }
   Outcome outcome = header.layout.deflated ? ScanDeflated(std::move(header), prefix)
                                            : ScanPlain(std::move(header), prefix);
-  if (auto* scanned = std::get_if<ScannedHeader>(&outcome)) {
-    scanned->directory = scanned->scan.has_directory;
-  }
+  auto* scanned = std::get_if<ScannedHeader>(&outcome);
+  if (scanned != nullptr && scanned->scan.has_directory) MakeDirectory(*scanned);
   return outcome;
 }
 

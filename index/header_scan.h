@@ -24,7 +24,7 @@ struct ScannedHeader {
   ScanResult scan;  // over kWantedTags; its spans point into the prefix, or into `inflated`
   ByteSpan data_set;
   ByteVector inflated;     // the data set, where the file is deflated
-  bool directory = false;  // a DICOMDIR: nothing else was looked at
+  bool directory = false;  // a DICOMDIR: no wanted element is found in it
 
   // The bytes of a wanted element; empty when missing.
   ByteSpan Value(uint32_t tag) const;

@@ -322,6 +322,19 @@ TEST(IdentityScan, FindsWhatTheParserFinds) {
   }
 }
 
+// Found by fuzzing: the parser looks at nothing in a directory, and the scan has to agree.
+TEST(IdentityScan, FindsNobodyInAMediaDirectory) {
+  DicomWriter writer;
+  writer.Add(0x00041130, "CS", "DISK").Add(0x00100020, "LO", "12").Add(0x0020000D, "UI", "1.2.3");
+  for (const char* media_class : {"1.2.840.10008.1.3.10", ""}) {
+    const ByteVector file = writer.File("1.2", media_class);
+    const auto identity = ScanIdentity(file, file.size());
+    ASSERT_TRUE(std::holds_alternative<ScannedIdentity>(identity));
+    EXPECT_EQ(std::get<ScannedIdentity>(identity), ScannedIdentity());
+    EXPECT_TRUE(ScanConfirms(FactsOf(file), file, file.size()));
+  }
+}
+
 TEST(IdentityScan, ContradictsAnotherPatientOrStudy) {
   const ByteVector file = MakeImage();
   DicomFacts lie = FactsOf(file);
