@@ -187,7 +187,8 @@ Result<SegmentOutcome> SegmentWalker::Walk(const SegmentScan& scan, std::optiona
   SegmentOutcome outcome;
   hopeless_.clear();
   while (true) {
-    LG_RETURN_IF_ERROR(WalkBothCopies(*file, scan, limit, heirs, durable, handler, cursor, outcome));
+    LG_RETURN_IF_ERROR(
+        WalkBothCopies(*file, scan, limit, heirs, durable, handler, cursor, outcome));
     if (!outcome.broken.has_value() || !handler.passed_over) break;
     // Again from the last good commit, and past this one. Where the record is no commit with a
     // place on the chain, the walk breaks there again.
