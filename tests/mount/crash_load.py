@@ -180,7 +180,10 @@ def records_problem(name, data, records):
         if 0 in versions:  # never synced: a hole
             allowed.append(bytes(RECORD))
         if got not in allowed:
-            return f"record {number} is none of the versions {sorted(versions)}"
+            newest = max(max(v) for v in records.values())
+            found = [v for v in range(1, newest + 1) if got == repeated(f"{name}/{number}", v, RECORD)]
+            return (f"record {number} is none of the versions {sorted(versions)}, but {found} of {newest}"
+                    f"{', all zeros' if not any(got) else ''}, {len(data or b'')} bytes in all")
     return None
 
 
