@@ -236,6 +236,12 @@ Status VaultImpl::Replay() {
     return applied;
   };
   LG_ASSIGN_OR_RETURN(const RecoveryReport report, log_->Recover(index_->head(), apply));
+  {
+    // What was replayed is in memory only. Sessions that die early would replay it again each time,
+    // and ever more of it.
+    MutexLock lock(commit_mutex_);
+    commits_since_flush_ = report.commits_replayed;
+  }
   lost_.clear();
   for (const LostStretch& lost : report.lost) lost_.push_back(Told(lost));
   if (!index_->head()) return Error(Errc::kCorrupt, "the log holds no commit: not even the first");
