@@ -4,6 +4,10 @@
 // LevelDbIndex: the Index in a LevelDB whose files are sealed. Private to index/; the contract is
 // index/index.h, the files are docs/format.md.
 //
+// LevelDB's own log is a null file: an Apply() lives in memory until its table is written, and what
+// is in no table is gone with the object; the caller replays it. A failed Apply() changes neither
+// LevelDB nor head, counters and sessions. A lookup that fails leaves everything as it was.
+//
 // Threads: LevelDB serves readers concurrently. What Apply() changes beside it (head, counters,
 // sessions) is guarded here. Lock order: none is held while another is taken, or while LevelDB is
 // called.

@@ -7,8 +7,11 @@
 // The newest segment that holds a genuine commit decides; its header names the segment before it,
 // and so on back. What no such path reaches (a torn newest segment, the branch that an epoch was
 // forked from) does not exist. Walked forward, the first bad record ends the log if it was never
-// stated to be durable, and is damage otherwise.
-// Thread-compatible.
+// stated to be durable, and is damage otherwise. With Options::salvage nothing of that is an error
+// where something behind it still opens: it is passed over and listed in RecoveryReport::lost.
+//
+// Reads only: no byte of the log is changed, and what it found is not made durable; that is the
+// caller's, with Recovered::counted, before it appends. Thread-compatible.
 
 #include <optional>
 #include <utility>
@@ -44,11 +47,13 @@ struct Recovered {
 
 class Recovery {
  public:
+  // Everything is borrowed and must outlive the object.
   Recovery(SegmentFiles& files, SegmentCatalog& catalog, const Uuid& vault_id, const LogKeys& keys,
            const SealedLog::Options& options)
       : files_(files), catalog_(catalog), walker_(files, vault_id, keys), options_(options) {}
 
-  // Contract: SealedLog::Recover().
+  // Contract: SealedLog::Recover(). May be called again after an error; commits that were visited
+  // before it are then visited anew.
   Result<Recovered> Run(const std::optional<std::pair<Head, Position>>& from,
                         const SealedLog::CommitVisitor& visitor);
 
@@ -70,6 +75,7 @@ class Recovery {
   Status TakeOutcome(size_t i, SegmentOutcome outcome, const WalkCursor& cursor);
   Status CountTorn(size_t last);
   Status CheckStart(size_t i, const WalkCursor& cursor) const;
+  // These serve salvage. A loss is open until a commit behind it is read.
   Result<std::optional<CatalogEntry>> HeaderOnPath(SegmentId id);
   std::optional<SegmentId> ListedBefore(SegmentId id) const;
   bool IsDamage(SegmentId id, const WalkBreak& broken) const;
