@@ -1,0 +1,452 @@
+#!/usr/bin/env python3
+"""run_bench.py --program LEADGLASS --workload FS_WORKLOAD: leadglass beside its peers, on real mounts.
+
+Plain ext4 (the folder below which all vaults lie), gocryptfs, and libfuse's passthrough where its
+example can be compiled, take turns with leadglass in every round of every workload, so that a noisy
+machine slows all of them. What counts is the ratio within a round; the table shows its median and
+spread. Every file read is compared with what was written.
+
+  --rounds N            rounds (3)
+  --only NAME,NAME      these workloads only
+  --folder DIR          where vaults and mounts lie (a new folder in /var/tmp)
+  --json FILE           all figures; --markdown FILE: the table
+  --images N            images of 525 KB in a study (200)
+  --group               measured as a member of the study's group, leadglass read through /patients
+
+Needs root: it mounts, and drops the caches of the kernel before everything that is called cold.
+"""
+import argparse
+import contextlib
+import grp
+import json
+import os
+import pathlib
+import platform
+import pwd
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+PASSTHROUGH_SOURCE = "/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c"
+MIB = 1 << 20
+
+
+def run(*command, **options):
+    return subprocess.run([str(c) for c in command], check=True, text=True, **options)
+
+
+def output(*command):
+    return run(*command, stdout=subprocess.PIPE).stdout
+
+
+def drop_caches():
+    os.sync()
+    pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n", encoding="ascii")
+
+
+def disk_usage(folder):
+    return int(output("du", "-s", "--block-size=1", folder).split()[0])
+
+
+class FileSystem:
+    """One of those compared: its vault or folder, and its mount."""
+
+    name = ""
+
+    def __init__(self, base):
+        self.base = base / self.name
+        self.store = self.base / "store"
+        self.mount_point = self.base / "mount"
+        self.store.mkdir(parents=True)
+        self.mount_point.mkdir()
+
+    def create(self):
+        """Makes the vault."""
+
+    def mount(self):
+        """Mounts it."""
+
+    def unmount(self):
+        """Unmounts it."""
+
+    def remount(self):
+        """Forgets what the program itself caches."""
+        self.unmount()
+        self.mount()
+
+    @property
+    def root(self):
+        """The folder that workloads write to."""
+        return self.mount_point
+
+    def used(self):
+        """Bytes on the disk."""
+        return disk_usage(self.store)
+
+    def cpu_seconds(self):
+        """CPU time of the file system's own processes since it was mounted."""
+        return 0.0
+
+
+def processes_cpu(*pids):
+    ticks = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            ticks += sum(int(f) for f in fields[11:15])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def children(pid):
+    found = [pid]
+    for line in output("ps", "-eo", "pid=,ppid=").splitlines():
+        child, parent = map(int, line.split())
+        if parent in found:
+            found.append(child)
+    return found
+
+
+class Ext4(FileSystem):
+    name = "ext4"
+
+    @property
+    def root(self):
+        return self.store
+
+
+class Gocryptfs(FileSystem):
+    name = "gocryptfs"
+
+    def __init__(self, base):
+        super().__init__(base)
+        self.passfile = self.base / "passphrase"
+        self.passfile.write_text("benchmark\n", encoding="ascii")
+        self.process = None
+
+    def create(self):
+        run("gocryptfs", "-q", "-init", "-scryptn", "10", "-passfile", self.passfile, self.store)
+
+    def mount(self):
+        self.process = subprocess.Popen(
+            ["gocryptfs", "-q", "-fg", "-allow_other", "-passfile", self.passfile, self.store, self.mount_point])
+        while not os.path.ismount(self.mount_point):
+            if self.process.poll() is not None:
+                raise RuntimeError("gocryptfs ended")
+            time.sleep(0.01)
+
+    def unmount(self):
+        run("fusermount3", "-u", self.mount_point)
+        self.process.wait()
+
+    def cpu_seconds(self):
+        return processes_cpu(self.process.pid)
+
+
+class Passthrough(FileSystem):
+    name = "passthrough"
+
+    def __init__(self, base):
+        super().__init__(base)
+        self.program = base / "passthrough_ll"
+        self.process = None
+        flags = output("pkg-config", "--cflags", "--libs", "fuse3").split()
+        source = base / "passthrough_ll.c"
+        shutil.copy(PASSTHROUGH_SOURCE, source)
+        helpers = pathlib.Path(PASSTHROUGH_SOURCE).with_name("passthrough_helpers.h")
+        shutil.copy(helpers, base)
+        run("cc", "-O2", "-o", self.program, source, *flags)
+
+    @staticmethod
+    def available():
+        return os.path.exists(PASSTHROUGH_SOURCE)
+
+    def mount(self):
+        self.process = subprocess.Popen(
+            [self.program, "-f", "-o", f"allow_other,writeback,cache=always,source={self.store}", self.mount_point])
+        while not os.path.ismount(self.mount_point):
+            if self.process.poll() is not None:
+                raise RuntimeError("passthrough_ll ended")
+            time.sleep(0.01)
+
+    def unmount(self):
+        run("fusermount3", "-u", self.mount_point)
+        self.process.wait()
+
+    def cpu_seconds(self):
+        return processes_cpu(self.process.pid)
+
+
+class Leadglass(FileSystem):
+    name = "leadglass"
+
+    def __init__(self, base, program):
+        super().__init__(base)
+        self.program = program
+        self.passfile = self.base / "passphrase"
+        self.passfile.write_text("benchmark\n", encoding="ascii")
+        self.vault = self.store / "vault"
+        self.process = None
+
+    def create(self):
+        run(self.program, "init", self.vault, "--passphrase-file", self.passfile, "--scryptn", "10",
+            stdout=subprocess.DEVNULL)
+
+    def mount(self):
+        self.process = subprocess.Popen(
+            [self.program, "mount", self.vault, self.mount_point, "--foreground", "--passphrase-file", self.passfile,
+             "--state-dir", self.base / "state", "-o", "allow_other"],
+            stdout=subprocess.DEVNULL)
+        while not os.path.ismount(self.mount_point) or not (self.mount_point / "archive").exists():
+            if self.process.poll() is not None:
+                raise RuntimeError("leadglass ended")
+            time.sleep(0.01)
+
+    def unmount(self):
+        run(self.program, "umount", self.mount_point, stdout=subprocess.DEVNULL)
+        self.process.wait()
+
+    @property
+    def root(self):
+        return self.mount_point / "archive"
+
+    def cpu_seconds(self):
+        return processes_cpu(*children(self.process.pid))
+
+
+class Bench:
+    """Rounds of workloads over all file systems."""
+
+    def __init__(self, arguments, base):
+        self.arguments = arguments
+        self.base = base
+        self.images = pathlib.Path("/dev/shm") / f"leadglass-bench-images.{os.getpid()}"
+        run(sys.executable, SOURCE / "scripts/gen_study.py", self.images, "--instances", arguments.images, "--size", "512")
+        self.systems = [Ext4(base), Gocryptfs(base)]
+        if Passthrough.available():
+            self.systems.append(Passthrough(base))
+        self.systems.append(Leadglass(base, arguments.program))
+        self.results = []  # {"workload", "system", "round", "rate" or "value", ...}
+
+    def close(self):
+        for system in self.systems:
+            if os.path.ismount(system.mount_point):
+                with contextlib.suppress(subprocess.CalledProcessError):
+                    system.unmount()
+        shutil.rmtree(self.images, ignore_errors=True)
+
+    def start(self):
+        for system in self.systems:
+            system.create()
+            system.mount()
+
+    def call(self, system, workload, folder, *options):
+        folder.mkdir(parents=True, exist_ok=True)
+        before = system.cpu_seconds()
+        line = output(self.arguments.workload, workload, folder, *options)
+        found = json.loads(line)
+        found["daemon_cpu"] = system.cpu_seconds() - before
+        return found
+
+    def note(self, name, system, round_number, value, found):
+        """`value`: more is better."""
+        self.results.append({"workload": name, "system": system.name, "round": round_number, "value": value, **found})
+
+    def wanted(self, name):
+        only = self.arguments.only
+        return not only or any(name.startswith(prefix) for prefix in only.split(","))
+
+    def each(self, name, round_number, work):
+        """Calls work(system) for each file system, in an order that turns with the rounds."""
+        if not self.wanted(name):
+            return
+        turn = round_number % len(self.systems)
+        for system in self.systems[turn:] + self.systems[:turn]:
+            os.sync()
+            value, found = work(system)
+            self.note(name, system, round_number, value, found)
+            print(f"  round {round_number} {name:24} {system.name:12} {value:12.1f}", flush=True)
+
+    @staticmethod
+    def rate(found):
+        return found["bytes"] / found["seconds"] / MIB, found
+
+    @staticmethod
+    def per_second(found):
+        return found["count"] / found["seconds"], found
+
+    @staticmethod
+    def inverse_median(found):
+        return 1e6 / found["median_us"], found
+
+    def round(self, n):
+        images = ["--images", self.images]
+
+        def write(workload, suffix, workers):
+            return lambda s: self.rate(self.call(s, workload, s.root / f"{suffix}-{n}", *images, "--workers", workers))
+
+        for workers in (1, 4):
+            self.each(f"import {workers}", n, write("import", f"import{workers}", workers))
+            self.each(f"import-fsync {workers}", n, write("import-fsync", f"fsync{workers}", workers))
+            self.each(f"orthanc {workers}", n, write("orthanc", f"orthanc{workers}", workers))
+        self.each("overwrite 4K fsync", n, lambda s: self.per_second(
+            self.call(s, "overwrite", s.root / f"over-{n}", "--count", 500, "--seed", n)))
+
+        def cold(workload, value, *options):
+            def work(system):
+                system.remount()
+                drop_caches()
+                return value(self.call(system, workload, system.root / f"import1-{n}", *images, *options))
+            return work
+
+        def warm(system):
+            folder = system.root / f"import1-{n}"
+            self.call(system, "read", folder, *images)
+            return self.rate(self.call(system, "read", folder, *images))
+
+        if self.wanted("cold") or self.wanted("warm") or self.wanted("open"):
+            for system in self.systems:
+                if not (system.root / f"import1-{n}").exists():
+                    self.call(system, "import", system.root / f"import1-{n}", *images)
+        self.each("cold read 1", n, cold("read", self.rate))
+        self.each("cold read 4", n, cold("read", self.rate, "--workers", 4))
+        self.each("warm read", n, warm)
+        self.each("open 4K cold", n, cold("open", self.inverse_median))
+
+        big = ["--count", 1024, "--seed", n]
+        if self.wanted("random"):
+            for system in self.systems:
+                self.call(system, "big-write", system.root / "bigs", *big)
+        self.each("1 GiB write fsync", n, lambda s: self.rate(self.call(s, "big-write", s.root / "bigs", *big)))
+
+        def cold_big(workload, value, *options):
+            def work(system):
+                system.remount()
+                drop_caches()
+                return value(self.call(system, workload, system.root / "bigs", *options))
+            return work
+        self.each("1 GiB cold read", n, cold_big("big-read", self.rate, *big))
+        self.each("random 4K read cold", n, cold_big("random-read", self.inverse_median, "--count", 2000, "--seed", n))
+        self.each("create 1K files", n, lambda s: self.per_second(
+            self.call(s, "create", s.root / f"small-{n}", "--count", 5000)))
+
+        def list_cold(folder, make, names):
+            def work(system):
+                where = system.root / f"{folder}-{n}"
+                if not where.exists():
+                    make(system, where)
+                system.remount()
+                drop_caches()
+                found = self.call(system, "list", where, "--count", names)
+                return 1 / found["seconds"], found
+            return work
+        self.each("list 1000 cold", n, list_cold(
+            "list", lambda s, where: self.call(s, "create", where, "--count", 1000), 1000))
+        self.each("list 200x50 cold", n, list_cold(
+            "tree", lambda s, where: self.call(s, "make-tree", where, "--count", 200, "--workers", 50), 200 * 51))
+        self.each("space study", n, lambda s: self.space(s, n, "import", *images))
+        self.each("space 1K files", n, lambda s: self.space(s, n, "create", "--count", 5000))
+
+    def space(self, system, n, workload, *options):
+        """Bytes of the files over bytes on the disk, all of which is written by then."""
+        system.remount()
+        before = system.used()
+        found = self.call(system, workload, system.root / f"space-{workload}-{n}", *options)
+        system.remount()
+        os.sync()
+        return found["bytes"] / max(1, system.used() - before), found
+
+
+def machine(base):
+    """The raw limits of this machine, beside which the figures have to be read."""
+    facts = {"kernel": platform.release(), "cpus": os.cpu_count()}
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        facts["cpu"] = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "?")
+    facts["file system"] = output("stat", "-f", "-c", "%T", base).strip()
+    path = base / "probe"
+    block = os.urandom(4096)
+    with open(path, "wb") as probe:
+        probe.write(os.urandom(64) * (MIB // 64) * 4)
+        probe.flush()
+        os.fsync(probe.fileno())
+        times = []
+        for i in range(50):
+            start = time.perf_counter()
+            os.pwrite(probe.fileno(), block, i * 4096)
+            os.fdatasync(probe.fileno())
+            times.append(time.perf_counter() - start)
+        facts["4 KiB write + fdatasync, us"] = round(statistics.median(times) * 1e6)
+    path.unlink()
+    for direction, source, sink, flag in (("write", "/dev/zero", path, "oflag=direct"), ("read", path, "/dev/null", "iflag=direct")):
+        done = subprocess.run(["dd", f"if={source}", f"of={sink}", "bs=4M", "count=128", flag], check=True,
+                              capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+        facts[f"device {direction}, O_DIRECT"] = done.stderr.strip().splitlines()[-1].rpartition(", ")[2]
+    path.unlink()
+    for cipher in ("aes-256-gcm", "sha256"):
+        done = subprocess.run(["openssl", "speed", "-seconds", "1", "-bytes", "16384", "-evp", cipher],
+                              capture_output=True, text=True, check=True)
+        facts[f"openssl {cipher}, kB/s"] = done.stdout.split()[-1]
+    return facts
+
+
+def table(results, systems):
+    """Workload, leadglass over each peer: median of the rounds' ratios, and the least and greatest."""
+    peers = [s for s in systems if s != "leadglass"]
+    lines = ["| workload | leadglass | " + " | ".join(f"over {p}" for p in peers) + " |",
+             "| --- |" + " --- |" * (len(peers) + 1)]
+    summary = {}
+    for name in dict.fromkeys(r["workload"] for r in results):
+        mine = {r["round"]: r["value"] for r in results if r["workload"] == name and r["system"] == "leadglass"}
+        cells = []
+        summary[name] = {"leadglass": statistics.median(mine.values())}
+        for peer in peers:
+            theirs = {r["round"]: r["value"] for r in results if r["workload"] == name and r["system"] == peer}
+            ratios = sorted(mine[n] / theirs[n] for n in mine if n in theirs and theirs[n] > 0)
+            if not ratios:
+                cells.append("")
+                continue
+            median = statistics.median(ratios)
+            summary[name][peer] = median
+            cells.append(f"{median:.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+        lines.append(f"| {name} | {summary[name]['leadglass']:.1f} | " + " | ".join(cells) + " |")
+    return "\n".join(lines), summary
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--workload", required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--markdown", type=pathlib.Path)
+    parser.add_argument("--images", type=int, default=200)
+    arguments = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("run_bench.py: needs root: it mounts and drops caches")
+    base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-bench.", dir=arguments.folder or "/var/tmp"))
+    facts = machine(base)
+    print(json.dumps(facts, indent=1))
+    bench = Bench(arguments, base)
+    try:
+        bench.start()
+        for n in range(1, arguments.rounds + 1):
+            bench.round(n)
+    finally:
+        bench.close()
+        shutil.rmtree(base, ignore_errors=True)
+    text, summary = table(bench.results, [s.name for s in bench.systems])
+    print(text)
+    if arguments.markdown:
+        arguments.markdown.write_text(text + "\n", encoding="utf-8")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(
+            {"machine": facts, "summary": summary, "results": bench.results}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
