@@ -64,7 +64,8 @@ class HeaderParserPool {
   // Parses the header of the file of `file_size` bytes that `read` reads, written by `uid`. Asks
   // `read` for the first kFirstHeaderBytes, and rarely for more. Errors: those of `read`,
   // unchanged; kUnavailable when no worker can be had (the zygote is gone: remount). Nothing the
-  // file holds is an error: that is an Unparsed.
+  // file holds is an error: that is an Unparsed. What cannot be DICOM by its first bytes is told at
+  // once, and asks no worker.
   virtual Result<ParseOutcome> Parse(const ReadAt& read, uint64_t file_size, uint32_t uid) = 0;
 
   // The same over bytes in memory: `prefix` is the file's first bytes. A header that goes on past
