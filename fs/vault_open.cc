@@ -48,6 +48,7 @@ Operations FixedFolders(const Vault::Options& options, int64_t now) {
 Result<SealedLog::Options> LogOptions(FileSystem& fs, const std::string& folder,
                                       const Vault::Options& options) {
   SealedLog::Options log_options;
+  log_options.spare_segments = options.spare_segments;
   if (options.reserve_bytes) {
     log_options.reserve_bytes = *options.reserve_bytes;
   } else {

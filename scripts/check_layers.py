@@ -36,7 +36,7 @@ FENCE = {
     r"unicode/": r"index/.*|tests/index/.*",
     r"seccomp\.h": r"index/.*|cli/.*",
     r"fuse": r"fs/fuse_.*|tests/fs/fuse_.*",
-    r"CLI/": r"cli/.*",
+    r"CLI/": r"cli/.*|tests/bench/.*",
     r"spdlog/": r"cli/.*",
     r"nlohmann/": r"cli/.*|tests/.*",
     r"g(test|mock)/": r"tests/.*",

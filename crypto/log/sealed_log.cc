@@ -114,6 +114,8 @@ class SegmentedLog final : public SealedLog {
     return appender_ ? appender_->Sync() : Status{};
   }
 
+  bool PrepareAhead() override { return appender_ && appender_->PrepareAhead(); }
+
   Status ReadData(const FileKeyRef& key, uint64_t inode, const DataRecord& record, uint32_t skip,
                   MutableByteSpan out) override {
     return reader_.Read(key, inode, record, skip, out);
@@ -126,7 +128,7 @@ class SegmentedLog final : public SealedLog {
     if (!appender_) return use;
     const Appender::Room room = appender_->room();
     use.log_bytes += room.own_bytes;
-    const uint64_t free = disk.available_bytes + room.unused;
+    const uint64_t free = disk.available_bytes + room.unused + room.spare;
     use.writable_bytes = free > room.reserve_missing ? free - room.reserve_missing : 0;
     return use;
   }
@@ -200,6 +202,7 @@ class SegmentedLog final : public SealedLog {
     start.session = session_;
     start.segment_size = options_.segment_size;
     start.reserve_bytes = options_.reserve_bytes;
+    start.spare_segments = options_.spare_segments;
     start.next_number = catalog_->listing().highest_number() + 1;
     start.epoch = found.tail.segment.has_value() ? found.tail.segment->epoch : 1;
     if (found.older_than_remembered) {
