@@ -183,6 +183,7 @@ Status VaultImpl::Start() {
   inodes_ = std::make_unique<InodeTable>(*index_);
   if (!options_.read_only) {
     LG_RETURN_IF_ERROR(SweepOrphans());
+    CheckRoom();
     upkeep_ = std::jthread([this](const std::stop_token& stop) { RunUpkeep(stop); });
   }
   notifier_ = std::jthread([this](const std::stop_token& stop) { RunNotices(stop); });

@@ -13,7 +13,8 @@ constexpr std::chrono::milliseconds kUpkeepPeriod{100};
 // one.
 constexpr std::chrono::milliseconds kPreparePause{2};
 constexpr int64_t kIncomingPeriodNanos = 1'000'000'000;
-// Below this the kernel may hold more dirty bytes than the disk can take.
+// Below this the kernel may hold more dirty bytes than the disk can take, those of a kUpkeepPeriod
+// included.
 constexpr uint64_t kNearlyFullBytes = 1u << 30;
 constexpr size_t kNoticeLimit = 65536;
 constexpr int kMaxIncomingDepth = 64;
@@ -34,6 +35,7 @@ void VaultImpl::RunUpkeep(const std::stop_token& stop) {
     if (!log_->poisoned() && !(log_->durable_head() == log_->head())) (void)log_->Sync();
     if (flush_index_.exchange(false)) (void)index_->Flush();
     preparing = log_->PrepareAhead();
+    CheckRoom();
     if (clock_.MonotonicNanos() - incoming_checked > kIncomingPeriodNanos) {
       incoming_checked = clock_.MonotonicNanos();
       ClearIncoming();
@@ -169,9 +171,9 @@ void VaultImpl::SetInvalidator(Invalidator invalidator) {
   invalidator_ = std::move(invalidator);
 }
 
-bool VaultImpl::NearlyFull() const {
-  const auto space = log_->Space();
-  return space && space->writable_bytes < kNearlyFullBytes;
+void VaultImpl::CheckRoom() {
+  const auto room = log_->WritableBytes();
+  nearly_full_ = room && *room < kNearlyFullBytes;
 }
 
 void VaultImpl::NoteOrphan(const InodePtr& state) {

@@ -38,9 +38,9 @@ using ParseOutcome = std::variant<DicomFacts, Unparsed>;
 class HeaderParserPool {
  public:
   struct Options {
-    int max_workers = 2;        // parsing at once
-    int max_idle_workers = 4;   // kept warm, at most one per uid; the longest idle goes first
-    int files_per_worker = 64;  // then it is replaced
+    int max_workers = 2;         // parsing at once
+    int max_idle_workers = 4;    // kept warm, at most one per uid; the longest idle goes first
+    int files_per_worker = 256;  // then it is replaced, which takes some 2 ms
     std::chrono::seconds seconds_per_worker{60};
     // Wall clock for one request; a backstop above the 1 s of CPU, which a busy machine stretches.
     std::chrono::milliseconds patience{5000};

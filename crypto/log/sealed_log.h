@@ -177,6 +177,8 @@ class SealedLog {
     uint64_t writable_bytes = 0;  // what can still be appended before kNoSpace (reserve excluded)
   };
   virtual Result<SpaceUse> Space() const = 0;
+  // SpaceUse::writable_bytes alone, at the same cost however many segments there are.
+  virtual Result<uint64_t> WritableBytes() const = 0;
   // True after a failed write or sync of the log.
   virtual bool poisoned() const = 0;
 

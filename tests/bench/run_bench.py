@@ -11,7 +11,7 @@ spread. Every file read is compared with what was written.
   --folder DIR          where vaults and mounts lie (a new folder in /var/tmp)
   --json FILE           all figures; --markdown FILE: the table
   --images N            images of 525 KB in a study (200)
-  --group               measured as a member of the study's group, leadglass read through /patients
+  --pause SECONDS       before each measurement (1)
 
 Needs root: it mounts, and drops the caches of the kernel before everything that is called cold.
 """
@@ -266,6 +266,7 @@ class Bench:
         turn = round_number % len(self.systems)
         for system in self.systems[turn:] + self.systems[:turn]:
             os.sync()
+            time.sleep(self.arguments.pause)  # what a file system does in idle time is not another's burden
             value, found = work(system)
             self.note(name, system, round_number, value, found)
             print(f"  round {round_number} {name:24} {system.name:12} {value:12.1f}", flush=True)
@@ -283,13 +284,15 @@ class Bench:
         return 1e6 / found["median_us"], found
 
     def round(self, n):
-        images = ["--images", self.images]
+        images = ["--images", self.images, "--seed", 100 * n]
 
         def write(workload, suffix, workers):
-            return lambda s: self.rate(self.call(s, workload, s.root / f"{suffix}-{n}", *images, "--workers", workers))
+            # A study of its own each time.
+            study = ["--images", self.images, "--seed", 100 * n + 10 * workers + len(workload) % 7]
+            return lambda s: self.rate(self.call(s, workload, s.root / f"{suffix}-{n}", *study, "--workers", workers))
 
         for workers in (1, 4):
-            self.each(f"import {workers}", n, write("import", f"import{workers}", workers))
+            self.each(f"import {workers}", n, write("import", f"plain{workers}", workers))
             self.each(f"import-fsync {workers}", n, write("import-fsync", f"fsync{workers}", workers))
             self.each(f"orthanc {workers}", n, write("orthanc", f"orthanc{workers}", workers))
         self.each("overwrite 4K fsync", n, lambda s: self.per_second(
@@ -309,8 +312,7 @@ class Bench:
 
         if self.wanted("cold") or self.wanted("warm") or self.wanted("open"):
             for system in self.systems:
-                if not (system.root / f"import1-{n}").exists():
-                    self.call(system, "import", system.root / f"import1-{n}", *images)
+                self.call(system, "import", system.root / f"import1-{n}", *images)
         self.each("cold read 1", n, cold("read", self.rate))
         self.each("cold read 4", n, cold("read", self.rate, "--workers", 4))
         self.each("warm read", n, warm)
@@ -347,7 +349,8 @@ class Bench:
             "list", lambda s, where: self.call(s, "create", where, "--count", 1000), 1000))
         self.each("list 200x50 cold", n, list_cold(
             "tree", lambda s, where: self.call(s, "make-tree", where, "--count", 200, "--workers", 50), 200 * 51))
-        self.each("space study", n, lambda s: self.space(s, n, "import", *images))
+        self.each("space study", n, lambda s: self.space(
+            s, n, "import", "--images", self.images, "--seed", 100 * n + 99))
         self.each("space 1K files", n, lambda s: self.space(s, n, "create", "--count", 5000))
 
     def space(self, system, n, workload, *options):
@@ -425,6 +428,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)
     parser.add_argument("--images", type=int, default=200)
+    parser.add_argument("--pause", type=float, default=1.0)
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("run_bench.py: needs root: it mounts and drops caches")

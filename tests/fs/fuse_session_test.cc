@@ -50,6 +50,9 @@ class FuseMountTest : public ::testing::Test {
     session_ = std::move(*session);
     loop_ = std::jthread([this] { loop_status_ = session_->Loop(); });
     ready_.wait();
+    // What was negotiated is known once the kernel has the answer to INIT: after its first request.
+    struct stat status {};
+    ASSERT_EQ(::stat(mountpoint_.c_str(), &status), 0);
   }
 
   void TearDown() override {
