@@ -89,6 +89,10 @@ def measure(mount, filled):
     facts = {"images": images, "import, images/s": round(filled["images_per_second"]),
              "index, bytes/image": round(filled["index_bytes"] / images),
              "log, bytes/image": round(filled["log_bytes"] / images)}
+    # Once before: the state directory remembers the newest commit that it saw, and a mount proves
+    # that the log goes on from there. Nothing was mounted while the vault was filled.
+    mount.start()
+    mount.stop()
     drop_caches()
     facts["mount clean, s"] = round(mount.start(), 3)
     chosen = random.Random(images)
