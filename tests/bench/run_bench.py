@@ -118,24 +118,16 @@ class Ext4(FileSystem):
         return self.store
 
 
-class Gocryptfs(FileSystem):
-    name = "gocryptfs"
+class ForegroundFileSystem(FileSystem):
+    """One whose program stays in the foreground while it is mounted."""
 
-    def __init__(self, base):
-        super().__init__(base)
-        self.passfile = self.base / "passphrase"
-        self.passfile.write_text("benchmark\n", encoding="ascii")
-        self.process = None
+    process = None
 
-    def create(self):
-        run("gocryptfs", "-q", "-init", "-scryptn", "10", "-passfile", self.passfile, self.store)
-
-    def mount(self):
-        self.process = subprocess.Popen(
-            ["gocryptfs", "-q", "-fg", "-allow_other", "-passfile", self.passfile, self.store, self.mount_point])
+    def start(self, *command):
+        self.process = subprocess.Popen([str(c) for c in command])
         while not os.path.ismount(self.mount_point):
             if self.process.poll() is not None:
-                raise RuntimeError("gocryptfs ended")
+                raise RuntimeError(f"{self.name} ended")
             time.sleep(0.01)
 
     def unmount(self):
@@ -146,13 +138,27 @@ class Gocryptfs(FileSystem):
         return processes_cpu(self.process.pid)
 
 
-class Passthrough(FileSystem):
+class Gocryptfs(ForegroundFileSystem):
+    name = "gocryptfs"
+
+    def __init__(self, base):
+        super().__init__(base)
+        self.passfile = self.base / "passphrase"
+        self.passfile.write_text("benchmark\n", encoding="ascii")
+
+    def create(self):
+        run("gocryptfs", "-q", "-init", "-scryptn", "10", "-passfile", self.passfile, self.store)
+
+    def mount(self):
+        self.start("gocryptfs", "-q", "-fg", "-allow_other", "-passfile", self.passfile, self.store, self.mount_point)
+
+
+class Passthrough(ForegroundFileSystem):
     name = "passthrough"
 
     def __init__(self, base):
         super().__init__(base)
         self.program = base / "passthrough_ll"
-        self.process = None
         flags = output("pkg-config", "--cflags", "--libs", "fuse3").split()
         source = base / "passthrough_ll.c"
         shutil.copy(PASSTHROUGH_SOURCE, source)
@@ -165,19 +171,7 @@ class Passthrough(FileSystem):
         return os.path.exists(PASSTHROUGH_SOURCE)
 
     def mount(self):
-        self.process = subprocess.Popen(
-            [self.program, "-f", "-o", f"allow_other,writeback,cache=always,source={self.store}", self.mount_point])
-        while not os.path.ismount(self.mount_point):
-            if self.process.poll() is not None:
-                raise RuntimeError("passthrough_ll ended")
-            time.sleep(0.01)
-
-    def unmount(self):
-        run("fusermount3", "-u", self.mount_point)
-        self.process.wait()
-
-    def cpu_seconds(self):
-        return processes_cpu(self.process.pid)
+        self.start(self.program, "-f", "-o", f"allow_other,writeback,cache=always,source={self.store}", self.mount_point)
 
 
 class Leadglass(FileSystem):
