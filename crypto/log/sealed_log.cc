@@ -178,20 +178,23 @@ class SegmentedLog final : public SealedLog {
       LG_RETURN_IF_ERROR(files_.fs().SyncFolder(EpochFolder(files_.folder(), id.epoch)));
     }
     LG_RETURN_IF_ERROR(files_.fs().SyncFolder(files_.folder()));
-    if (!tail.complete) GiveBackRoom(*tail.segment);
-    for (const SegmentId id : found.dropped) GiveBackRoom(id);
+    if (!tail.complete) GiveBackRoom(*tail.segment, tail.length);
+    for (const SegmentId id : found.dropped) GiveBackRoom(id, 0);
     return {};
   }
 
   // Preallocated zeros at the end of a segment that nobody will write to any more. Torn bytes stay,
-  // for whoever wants to look at them.
-  void GiveBackRoom(SegmentId id) {
+  // for whoever wants to look at them. So do the first `counted` bytes whatever they are: a record
+  // may end in zeros of its own, in its padding and in the end of its tag.
+  void GiveBackRoom(SegmentId id, uint64_t counted) {
     const auto file = files_.fs().Open(SegmentPath(files_.folder(), id), OpenMode::kReadWrite);
     if (!file) return;
-    const Result<uint64_t> end = EndOfContent(**file);
+    const Result<uint64_t> content = EndOfContent(**file);
     const Result<uint64_t> size = (*file)->Size();
-    if (!end || !size || *size <= *end) return;
-    if (Status truncated = (*file)->Truncate(*end); !truncated) return;  // only room is lost
+    if (!content || !size) return;
+    const uint64_t end = std::max(*content, counted);
+    if (*size <= end) return;
+    if (Status truncated = (*file)->Truncate(end); !truncated) return;  // only room is lost
   }
 
   void StartAppender(Recovered found) {

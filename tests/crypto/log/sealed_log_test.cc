@@ -3,6 +3,7 @@
 
 #include <thread>
 
+#include "crypto/log/frame.h"
 #include "tests/crypto/log/log_fixture.h"
 
 namespace leadglass {
@@ -182,6 +183,42 @@ TEST(SealedLog, KeepsWhatAKilledProcessHadWritten) {
   ASSERT_OK_AND_ASSIGN(log, OpenLog(fs, SmallSegments()));
   ASSERT_OK_AND_ASSIGN(const Seen again, RecoverAll(*log));
   EXPECT_THAT(again.payloads, ElementsAre("one"));
+}
+
+// The room behind the tail is given back at the next mount; the zeros that end a record are not
+// part of it. With this payload a record ends in 15 bytes of padding, and one tag in 256 ends in
+// the zero that makes them a whole cell of zeros.
+TEST(SealedLog, KeepsARecordThatEndsInZeros) {
+  const ByteVector payload = Pattern(17, 1);
+  FaultFileSystem fs;
+  size_t commits = 0;
+  {
+    ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments(16u << 20)));
+    bool ends_in_zeros = false;
+    while (!ends_in_zeros) {
+      ASSERT_LT(++commits, 10'000u);
+      ASSERT_OK_AND_ASSIGN(const CommitInfo info, log->AppendCommit(payload));
+      ASSERT_OK_AND_ASSIGN(const auto file, fs.Open(SegmentFile({1, 1}), OpenMode::kRead));
+      ByteVector cell(kRecordAlignment);
+      ASSERT_THAT(file->ReadAt(info.end.offset - cell.size(), cell), IsOkAndHolds(cell.size()));
+      ends_in_zeros = cell == ByteVector(kRecordAlignment);
+    }
+    ASSERT_THAT(log->Sync(), IsOk());
+    fs.Crash(FaultFileSystem::Tear::kLoseAll);
+  }
+  for (size_t mounts = 0; mounts < 3; ++mounts) {
+    SCOPED_TRACE(mounts);
+    ASSERT_OK_AND_ASSIGN(auto log, OpenLog(fs, SmallSegments(16u << 20)));
+    ASSERT_OK_AND_ASSIGN(const Seen seen, RecoverAll(*log));
+    ASSERT_EQ(seen.payloads.size(), commits + mounts);
+    const auto damaged = [](const SealedLog::Damage& damage) {
+      ADD_FAILURE() << damage.what << " at " << ToString(damage.position);
+    };
+    ASSERT_THAT(log->Verify(damaged, [](uint64_t, uint64_t) {}), IsOk());
+    ASSERT_THAT(log->AppendCommit(AsBytes("goes on")), IsOk());
+    ASSERT_THAT(log->Sync(), IsOk());
+    fs.Crash(FaultFileSystem::Tear::kLoseAll);
+  }
 }
 
 TEST(SealedLog, ReadOnlyChangesNothing) {
