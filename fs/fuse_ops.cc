@@ -10,7 +10,8 @@ namespace {
 
 void OpInit(void* userdata, fuse_conn_info* connection) {
   Negotiate(*connection);
-  const auto& context = *static_cast<FuseContext*>(userdata);
+  auto& context = *static_cast<FuseContext*>(userdata);
+  context.writeback_cache = (connection->want & FUSE_CAP_WRITEBACK_CACHE) != 0;
   if (context.options.on_ready) context.options.on_ready();
 }
 

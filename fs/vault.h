@@ -85,13 +85,22 @@ struct AttributeChange {
   std::optional<int64_t> ctime;
 };
 
+// Who keeps a file's mtime and ctime when its bytes change.
+enum class Times {
+  kVault,   // each change sets them to the present
+  kCaller,  // changes leave them: the caller caches what is written, stamps the file himself, and
+            // says so by SetAttributes() where his times are no longer those that he had from here
+};
+
 // One open of a file. Owned by the vault; given back by Release().
 struct OpenFile {
   NodeId node = 0;
   int flags = 0;  // as open(2)
   std::shared_ptr<InodeState> state;
   std::atomic<bool> wrote{false};
+  Times times = Times::kVault;
   // The disk is nearly full: the kernel must not promise room for bytes that it only holds dirty.
+  // Then nothing is cached, and `times` is kVault.
   bool direct_io = false;
 };
 
@@ -210,10 +219,11 @@ class Vault {
   virtual Result<Attributes> SetAttributes(NodeId node, const AttributeChange& change,
                                            bool kill_suidgid) = 0;
 
-  // Open files. The pointer is valid until Release().
-  virtual Result<OpenFile*> Open(NodeId node, int flags) = 0;
+  // Open files. The pointer is valid until Release(). `times` is for the O_TRUNC in `flags` and for
+  // all that is done with the file.
+  virtual Result<OpenFile*> Open(NodeId node, int flags, Times times = Times::kVault) = 0;
   virtual Result<Entry> Create(const Caller& caller, NodeId parent, std::string_view name,
-                               mode_t mode, int flags) = 0;
+                               mode_t mode, int flags, Times times = Times::kVault) = 0;
   // Gives up to out.size() bytes: fewer only at the end of the file. A damaged block is kCorrupt
   // (EIO), never zeros and never a short read.
   virtual Result<size_t> Read(OpenFile& file, uint64_t offset, MutableByteSpan out) = 0;

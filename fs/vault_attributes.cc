@@ -84,7 +84,7 @@ Result<Attributes> VaultImpl::SetAttributes(NodeId node, const AttributeChange& 
     if (S_ISDIR(state->record.mode)) return PosixError(EISDIR);
     if (!S_ISREG(state->record.mode)) return PosixError(EINVAL);
     LG_RETURN_IF_ERROR(TruncateContent(*state, *change.size));
-    BytesChanged(state, kill_suidgid);
+    BytesChanged(state, kill_suidgid, Times::kVault);
   }
   InodeRecord record = state->record;
   ApplyOwnerAndMode(record, change);

@@ -138,8 +138,8 @@ Status VaultImpl::TruncateContent(InodeState& state, uint64_t size) {
   return {};
 }
 
-void VaultImpl::BytesChanged(const InodePtr& state, bool kill_suidgid) {
-  state->record.mtime = state->record.ctime = clock_.WallNanos();
+void VaultImpl::BytesChanged(const InodePtr& state, bool kill_suidgid, Times times) {
+  if (times == Times::kVault) state->record.mtime = state->record.ctime = clock_.WallNanos();
   if (kill_suidgid) {
     state->record.mode &= ~uint32_t{S_ISUID};
     if ((state->record.mode & S_IXGRP) != 0) state->record.mode &= ~uint32_t{S_ISGID};
@@ -157,7 +157,7 @@ void VaultImpl::MarkDirty(const InodePtr& state) {
   dirty_.insert(state);
 }
 
-Result<OpenFile*> VaultImpl::Open(NodeId node, int flags) {
+Result<OpenFile*> VaultImpl::Open(NodeId node, int flags, Times times) {
   const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
   LG_RETURN_IF_ERROR(Authorise(node, writes ? Action::kWriteBytes : Action::kReadBytes));
   LG_ASSIGN_OR_RETURN(InodePtr state, inodes_->Get(InodeOf(node)));
@@ -165,11 +165,12 @@ Result<OpenFile*> VaultImpl::Open(NodeId node, int flags) {
   file->node = node;
   file->flags = flags;
   file->direct_io = writes && NearlyFull();
+  file->times = file->direct_io ? Times::kVault : times;
   if ((flags & O_TRUNC) != 0) {
     WriterLock lock(state->mutex);
     if (S_ISREG(state->record.mode) && state->content.size() > 0) {
       LG_RETURN_IF_ERROR(TruncateContent(*state, 0));
-      BytesChanged(state, true);
+      BytesChanged(state, true, file->times);
       file->wrote = true;
     }
   }
@@ -179,7 +180,7 @@ Result<OpenFile*> VaultImpl::Open(NodeId node, int flags) {
 }
 
 Result<Entry> VaultImpl::Create(const Caller& caller, NodeId parent, std::string_view name,
-                                mode_t mode, int flags) {
+                                mode_t mode, int flags, Times times) {
   InodePtr state;
   {
     MutexLock lock(names_mutex_);
@@ -194,7 +195,7 @@ Result<Entry> VaultImpl::Create(const Caller& caller, NodeId parent, std::string
     if (S_ISDIR(existing.mode)) return PosixError(EISDIR);
     node = existing.node;
   }
-  LG_ASSIGN_OR_RETURN(OpenFile* const file, Open(node, state ? flags & ~O_TRUNC : flags));
+  LG_ASSIGN_OR_RETURN(OpenFile* const file, Open(node, state ? flags & ~O_TRUNC : flags, times));
   ReaderLock lock(file->state->mutex);
   return Entry{ToAttributes(node, file->state->record), file};
 }
@@ -213,7 +214,7 @@ Status VaultImpl::Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kil
     file.wrote = true;
     const Status written = AppendBytes(*file.state, offset, data);
     if (!written) file.state->record.flags |= kInodeIncomplete;
-    BytesChanged(file.state, kill_suidgid);
+    BytesChanged(file.state, kill_suidgid, file.times);
     if (!written) return written;
     pending = file.state->content.pending_count();
   }
@@ -272,7 +273,7 @@ Status VaultImpl::Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t l
   if (!keep_size && end > size) LG_RETURN_IF_ERROR(TruncateContent(*file.state, end));
   if (zero || (!keep_size && end > size)) {
     file.wrote = true;
-    BytesChanged(file.state, true);
+    BytesChanged(file.state, true, file.times);
   }
   return {};
 }

@@ -80,9 +80,9 @@ class VaultImpl final : public Vault {
   Result<Attributes> SetAttributes(NodeId node, const AttributeChange& change,
                                    bool kill_suidgid) override;
 
-  Result<OpenFile*> Open(NodeId node, int flags) override;
+  Result<OpenFile*> Open(NodeId node, int flags, Times times) override;
   Result<Entry> Create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
-                       int flags) override;
+                       int flags, Times times) override;
   Result<size_t> Read(OpenFile& file, uint64_t offset, MutableByteSpan out) override;
   Status Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kill_suidgid) override;
   Status Flush(OpenFile& file) override;
@@ -171,7 +171,7 @@ class VaultImpl final : public Vault {
   Status AppendBytes(InodeState& state, uint64_t offset, ByteSpan data);
   Status PutHole(InodeState& state, uint64_t from, uint64_t to);
   Status TruncateContent(InodeState& state, uint64_t size);
-  void BytesChanged(const InodePtr& state, bool kill_suidgid);
+  void BytesChanged(const InodePtr& state, bool kill_suidgid, Times times);
   void MarkDirty(const InodePtr& state);
 
   // vault_filing.cc

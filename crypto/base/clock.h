@@ -11,7 +11,9 @@ namespace leadglass {
 class Clock {
  public:
   virtual ~Clock() = default;
-  // Nanoseconds since 1970-01-01 UTC: for times that people and programs see.
+  // Nanoseconds since 1970-01-01 UTC: for times that people and programs see. As coarse as the
+  // kernel's own file times (some ms), which ours stand beside: of two files the one written later
+  // must not look older because a finer clock stamped the other.
   virtual int64_t WallNanos() = 0;
   // Nanoseconds from an arbitrary start, never going back: for intervals.
   virtual int64_t MonotonicNanos() = 0;

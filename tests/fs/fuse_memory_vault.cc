@@ -243,7 +243,7 @@ Result<Attributes> MemoryVault::SetAttributes(NodeId node, const AttributeChange
   return Show(*inode, false);
 }
 
-Result<OpenFile*> MemoryVault::Open(NodeId node, int flags) {
+Result<OpenFile*> MemoryVault::Open(NodeId node, int flags, Times times) {
   MutexLock lock(mutex_);
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(node));
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
@@ -251,18 +251,19 @@ Result<OpenFile*> MemoryVault::Open(NodeId node, int flags) {
   ++counts_.opens;
   if ((flags & O_TRUNC) != 0) {
     inode->bytes.clear();
-    Touch(*inode);
+    if (times == Times::kVault) Touch(*inode);
   }
   auto file = std::make_unique<OpenFile>();
   file->node = node;
   file->flags = flags;
+  file->times = times;
   OpenFile* const out = file.get();
   open_[out] = std::move(file);
   return out;
 }
 
 Result<Entry> MemoryVault::Create(const Caller& caller, NodeId parent, std::string_view name,
-                                  mode_t mode, int flags) {
+                                  mode_t mode, int flags, Times times) {
   Entry entry;
   {
     MutexLock lock(mutex_);
@@ -270,7 +271,7 @@ Result<Entry> MemoryVault::Create(const Caller& caller, NodeId parent, std::stri
                         Make(caller, parent, name, S_IFREG | (mode & ALLPERMS)));
     entry.attributes = Show(*inode, false);
   }
-  LG_ASSIGN_OR_RETURN(entry.file, Open(entry.attributes.node, flags));
+  LG_ASSIGN_OR_RETURN(entry.file, Open(entry.attributes.node, flags, times));
   return entry;
 }
 
@@ -292,7 +293,7 @@ Status MemoryVault::Write(OpenFile& file, uint64_t offset, ByteSpan data, bool k
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(file.node));
   if (inode->bytes.size() < offset + data.size()) inode->bytes.resize(offset + data.size());
   std::memcpy(inode->bytes.data() + offset, data.data(), data.size());
-  Touch(*inode);
+  if (file.times == Times::kVault) Touch(*inode);
   if (kill_suidgid) Kill(*inode);
   return {};
 }

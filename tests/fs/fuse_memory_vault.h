@@ -56,9 +56,9 @@ class MemoryVault final : public Vault {
   Result<Attributes> GetAttributes(NodeId node) override;
   Result<Attributes> SetAttributes(NodeId node, const AttributeChange& change,
                                    bool kill_suidgid) override;
-  Result<OpenFile*> Open(NodeId node, int flags) override;
+  Result<OpenFile*> Open(NodeId node, int flags, Times times) override;
   Result<Entry> Create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
-                       int flags) override;
+                       int flags, Times times) override;
   Result<size_t> Read(OpenFile& file, uint64_t offset, MutableByteSpan out) override;
   Status Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kill_suidgid) override;
   Status Flush(OpenFile&) override { return {}; }

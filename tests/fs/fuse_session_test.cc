@@ -257,6 +257,25 @@ TEST_F(FuseMountTest, TimesKeepNanosecondsBeforeAndAfter1970) {
   EXPECT_EQ(status.st_mtim.tv_nsec, 123'456'789);
 }
 
+// The kernel keeps the times of what it caches, and tells of them only where they changed by its
+// clock, which ticks every few milliseconds: most of these happen within one tick.
+TEST_F(FuseMountTest, ModificationTimeThatProgramsSawIsTheFiles) {
+  for (int i = 0; i < 20; ++i) {
+    SCOPED_TRACE(i);
+    const std::string name = "f" + std::to_string(i);
+    ASSERT_EQ(::close(::open(Archive(name).c_str(), O_CREAT | O_WRONLY, 0644)), 0);
+    const UniqueFd fd(::open(Archive(name).c_str(), O_WRONLY | O_TRUNC));
+    ASSERT_EQ(::ftruncate(fd.get(), 5 << 20), 0);
+    ASSERT_EQ(::pwrite(fd.get(), "end", 3, 4'000'000), 3);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    ASSERT_EQ(::fsync(fd.get()), 0);  // only now do the bytes reach us
+    struct stat seen {};
+    ASSERT_EQ(::fstat(fd.get(), &seen), 0);
+    ASSERT_OK_AND_ASSIGN(const Attributes kept, vault_.Lookup(kArchiveInode, name));
+    EXPECT_EQ(kept.mtime, seen.st_mtim.tv_sec * int64_t{1'000'000'000} + seen.st_mtim.tv_nsec);
+  }
+}
+
 TEST_F(FuseMountTest, SharedMappingReachesTheFile) {
   WriteFile(Archive("db"), std::string(8192, 'a'));
   const UniqueFd fd(::open(Archive("db").c_str(), O_RDWR));

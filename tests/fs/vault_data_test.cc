@@ -147,6 +147,36 @@ TEST_F(VaultData, SurvivesRandomOverwritesAgainstAModel) {
   vault_->Release(file);
 }
 
+TEST_F(VaultData, ChangesOfBytesLeaveTheTimesToACallerWhoKeepsThem) {
+  const NodeId node = WriteFile(kArchiveInode, "f", "bytes");
+  AttributeChange long_ago;
+  long_ago.mtime = 1;
+  long_ago.ctime = 2;
+  for (const Times times : {Times::kCaller, Times::kVault}) {
+    const bool kept = times == Times::kCaller;
+    const auto expect_times = [&](const char* after) {
+      const auto now = vault_->GetAttributes(node);
+      ASSERT_THAT(now, IsOk());
+      EXPECT_EQ(now->mtime == 1, kept) << after;
+      EXPECT_EQ(now->ctime == 2, kept) << after;
+      ASSERT_THAT(vault_->SetAttributes(node, long_ago, false), IsOk());
+    };
+    ASSERT_THAT(vault_->SetAttributes(node, long_ago, false), IsOk());
+    ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(node, O_RDWR | O_TRUNC, times));
+    expect_times("O_TRUNC");
+    ASSERT_THAT(vault_->Write(*file, 0, AsBytes("other bytes"), false), IsOk());
+    expect_times("a write");
+    ASSERT_THAT(vault_->Allocate(*file, 0, 0, 100), IsOk());
+    expect_times("a longer file");
+    ASSERT_THAT(vault_->Allocate(*file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 5), IsOk());
+    expect_times("a hole");
+    ASSERT_THAT(vault_->Fsync(*file), IsOk());
+    vault_->Release(file);
+    Reopen();
+    EXPECT_EQ(vault_->GetAttributes(node)->mtime, 1);
+  }
+}
+
 TEST_F(VaultData, ReindexGivesTheSameTreeAndBytes) {
   const NodeId folder = Folder(kArchiveInode, "d");
   const std::string bytes = Noise(100'000, 7);
