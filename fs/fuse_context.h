@@ -43,7 +43,8 @@ struct FuseContext {
   // Whether the kernel leaves clearing set-id bits at a write, truncation or chown (POSIX write(),
   // chown()) to us: FUSE_HANDLE_KILLPRIV_V2. Set once, by the answer to INIT (fs/fuse_wire.cc).
   std::atomic<bool> killpriv{false};
-  // Whether the kernel caches what programs write, and stamps those files itself. Set once, by INIT.
+  // Whether the kernel caches what programs write, and stamps those files itself. Set once, by
+  // INIT.
   std::atomic<bool> writeback_cache{false};
   // `unique` of the INIT request that offered it; 0 before that and once it was answered.
   std::atomic<uint64_t> init_unique{0};

@@ -27,8 +27,8 @@ int VaultFlags(int flags) {
 bool Writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
 // The kernel stamps a file when a program writes to its cache, and tells us before FLUSH, FSYNC and
-// RELEASE: where the stamp is another than the file has. Within one tick of its clock it is not, and
-// a time of our own at the WRITE that comes later would differ from what programs have seen.
+// RELEASE: where the stamp is another than the file has. Within one tick of its clock it is not,
+// and a time of our own at the WRITE that comes later would differ from what programs have seen.
 Times TimesOf(const FuseContext& context) {
   return context.writeback_cache ? Times::kCaller : Times::kVault;
 }
@@ -38,8 +38,9 @@ Times TimesOf(const FuseContext& context) {
 Result<OpenFile*> OpenNode(FuseContext& context, NodeId node, int flags) {
   Vault& vault = context.vault;
   const bool truncate_apart = (flags & O_TRUNC) != 0 && CurrentRequestKillsSetId();
-  LG_ASSIGN_OR_RETURN(OpenFile* const file,
-                      vault.Open(node, truncate_apart ? flags & ~O_TRUNC : flags, TimesOf(context)));
+  LG_ASSIGN_OR_RETURN(
+      OpenFile* const file,
+      vault.Open(node, truncate_apart ? flags & ~O_TRUNC : flags, TimesOf(context)));
   if (!truncate_apart) return file;
   AttributeChange empty;
   empty.size = 0;
@@ -83,8 +84,7 @@ void OpOpen(fuse_req_t raw, fuse_ino_t ino, fuse_file_info* info) {
     FuseContext& context = request.context();
     const Status current = RequireCurrent(context.vault, ino);
     if (!current) return request.Fail(current.error());
-    const Result<OpenFile*> file =
-        OpenNode(context, VaultNodeOf(ino), VaultFlags(info->flags));
+    const Result<OpenFile*> file = OpenNode(context, VaultNodeOf(ino), VaultFlags(info->flags));
     if (!file) return request.Fail(file.error());
     Begin(context, ino, **file, *info);
     if (!request.AnswerOpen(*info)) End(context, ino, *info);
@@ -95,8 +95,9 @@ void OpCreate(fuse_req_t raw, fuse_ino_t parent, const char* name, mode_t mode,
               fuse_file_info* info) {
   Serve(raw, "create", [&](Request& request) {
     FuseContext& context = request.context();
-    const Result<Entry> entry = context.vault.Create(request.caller(), VaultNodeOf(parent), name,
-                                                     mode, VaultFlags(info->flags), TimesOf(context));
+    const Result<Entry> entry =
+        context.vault.Create(request.caller(), VaultNodeOf(parent), name, mode,
+                             VaultFlags(info->flags), TimesOf(context));
     if (!entry) return request.Fail(entry.error());
     const KernelNode node = KernelNodeOf(entry->attributes);
     Begin(context, node, *entry->file, *info);

@@ -21,9 +21,16 @@ uint64_t Mix(uint64_t x) {
 
 uint64_t Stamp(const Attributes& attributes) {
   uint64_t stamp = Mix(attributes.size);
+  stamp = Mix(stamp ^ attributes.content_version);
   stamp = Mix(stamp ^ static_cast<uint64_t>(attributes.mtime));
   stamp = Mix(stamp ^ static_cast<uint64_t>(attributes.ctime));
   return (stamp << kInodeBits) & ~kViewBit & ~kInodeMask;
+}
+
+std::vector<KernelNode> EachOnce(std::vector<KernelNode> nodes) {
+  std::sort(nodes.begin(), nodes.end());
+  nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
+  return nodes;
 }
 
 }  // namespace
@@ -59,14 +66,18 @@ bool OpenNodes::Contains(KernelNode node) const {
                                               node) != versions->second.end();
 }
 
+std::vector<KernelNode> OpenNodes::All() const {
+  MutexLock lock(mutex_);
+  std::vector<KernelNode> all;
+  for (const auto& [node, versions] : open_)
+    all.insert(all.end(), versions.begin(), versions.end());
+  return EachOnce(std::move(all));
+}
+
 std::vector<KernelNode> OpenNodes::VersionsOf(NodeId node) const {
   MutexLock lock(mutex_);
   const auto found = open_.find(node);
-  if (found == open_.end()) return {};
-  std::vector<KernelNode> versions = found->second;
-  std::sort(versions.begin(), versions.end());
-  versions.erase(std::unique(versions.begin(), versions.end()), versions.end());
-  return versions;
+  return found == open_.end() ? std::vector<KernelNode>() : EachOnce(found->second);
 }
 
 }  // namespace leadglass

@@ -10,7 +10,7 @@
 // carries a stamp of its version:
 //
 //   bit 63   view (kViewBit)
-//   62 - 40  stamp: a hash of size and times; 0 for all but view files
+//   62 - 40  stamp: a hash of size, times and content version; 0 for all but view files
 //   39 - 0   inode
 //
 // A changed file is a new inode to the kernel, with nothing cached. Whoever still holds the older
@@ -37,6 +37,8 @@ class OpenNodes {
   void Add(KernelNode node);
   void Remove(KernelNode node);
   bool Contains(KernelNode node) const;
+  // All of them, each once.
+  std::vector<KernelNode> All() const;
   // The kernel nodes under which `node` is open, each once.
   std::vector<KernelNode> VersionsOf(NodeId node) const;
 

@@ -151,6 +151,9 @@ void FuseSessionImpl::Stop() {
   } else {
     const UniqueFd root(::open(mountpoint_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (root) ::syncfs(root.get());  // best effort: what fails is told to who wrote it
+    // Newer kernels (6.18) no longer wait for FUSE's pages in syncfs(2), only here.
+    for (const KernelNode node : context_.open_writers.All())
+      fuse_lowlevel_notify_inval_inode(session_.get(), node, 0, 0);
   }
   fuse_session_exit(session_.get());
   // The loop's caller sits in sem_wait(3), which ends early for a signal that has a handler.

@@ -3,8 +3,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 
 namespace leadglass {
+namespace {
+
+constexpr int64_t kClockTickNanos = 20'000'000;  // twice that of the slowest Linux (HZ=100)
+
+}  // namespace
 
 InodeLocks::InodeLocks(std::vector<InodePtr> states) LG_NO_THREAD_SAFETY_ANALYSIS
     : states_(std::move(states)) {
@@ -57,9 +63,15 @@ void InodeTable::Drop(InodeId inode) {
 }
 
 // Open files, the dirty list and the orphans hold references of their own, so a state that only the
-// table holds is clean and in nobody's hands.
+// table holds is clean and in nobody's hands. One that changed a moment ago stays: loaded again it
+// would have the content version 0, and a further change might get the times that it has now.
 void InodeTable::EvictUnused(Shard& shard) {
-  std::erase_if(shard.states, [](const auto& item) { return item.second.use_count() == 1; });
+  const int64_t now = clock_.WallNanos();
+  std::erase_if(shard.states, [now](const auto& item) {
+    const InodePtr& state = item.second;
+    if (state.use_count() != 1) return false;
+    return state->content_version == 0 || std::abs(now - state->record.ctime) > kClockTickNanos;
+  });
 }
 
 }  // namespace leadglass

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "crypto/aead.h"
+#include "crypto/base/clock.h"
 #include "crypto/base/mutex.h"
 #include "fs/file_content.h"
 
@@ -36,8 +37,10 @@ class InodeState {
   bool key_pending = false;      // the newest generation's wrap is in no commit yet
   Uuid study_key_id{};           // under which the newest generation is wrapped, once committed
 
-  uint64_t content_version = 0;  // counts every change of bytes
-  uint64_t filed_version = 0;    // the content_version that was parsed and filed last
+  // Another one for every change of bytes of any file; 0: none since it was loaded. A state is not
+  // let go before the clock tells its times from those of a later change (InodeTable).
+  uint64_t content_version = 0;
+  uint64_t filed_version = 0;  // the content_version that was parsed and filed last
   bool attributes_dirty = false;
   bool in_dirty_list = false;
   int64_t dirty_since = 0;
@@ -69,7 +72,8 @@ class InodeLocks {
 // The inodes in memory. Each inode has at most one InodeState at a time. Thread-safe.
 class InodeTable {
  public:
-  explicit InodeTable(const Index& index) : index_(index) {}
+  // Both are borrowed.
+  InodeTable(const Index& index, Clock& clock) : index_(index), clock_(clock) {}
 
   // The state of an inode, loaded from the index if need be. ENOENT (kPosix): no such inode.
   Result<InodePtr> Get(InodeId inode);
@@ -91,6 +95,7 @@ class InodeTable {
   Shard& ShardOf(InodeId inode) const { return shards_[inode % kShards]; }
 
   const Index& index_;
+  Clock& clock_;
   mutable Shard shards_[kShards];
 };
 

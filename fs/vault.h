@@ -69,6 +69,10 @@ struct Attributes {
   int64_t atime = 0;    // nanoseconds
   int64_t mtime = 0;
   int64_t ctime = 0;
+  // Of regular files, from Lookup(), List() and GetAttributes(): with the times and the size it
+  // tells one content of the file from every other while the vault is open. The times alone do not:
+  // a file may change twice within a tick of the clock, and its times are the user's to set.
+  uint64_t content_version = 0;
   // Names here come and go without the kernel's doing (views, /incoming): the layer above must not
   // let the kernel keep the name, or the absence of names below a folder, without asking again.
   bool volatile_names = false;

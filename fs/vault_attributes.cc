@@ -44,19 +44,26 @@ Attributes VaultImpl::ToAttributes(NodeId node, const InodeRecord& record) const
   return attributes;
 }
 
-Result<InodeRecord> VaultImpl::CurrentRecord(InodeId inode) const {
+Result<VaultImpl::Snapshot> VaultImpl::SnapshotOf(InodeId inode) const {
   if (const InodePtr state = inodes_->Peek(inode)) {
     ReaderLock lock(state->mutex);
-    return state->record;
+    return Snapshot{state->record, state->content_version};
   }
   LG_ASSIGN_OR_RETURN(auto record, index_->GetInode(inode));
   if (!record) return PosixError(ENOENT);
-  return *std::move(record);
+  return Snapshot{*std::move(record), 0};
+}
+
+Result<InodeRecord> VaultImpl::CurrentRecord(InodeId inode) const {
+  LG_ASSIGN_OR_RETURN(Snapshot now, SnapshotOf(inode));
+  return std::move(now.record);
 }
 
 Result<Attributes> VaultImpl::GetAttributes(NodeId node) {
-  LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(InodeOf(node)));
-  return ToAttributes(node, record);
+  LG_ASSIGN_OR_RETURN(const Snapshot now, SnapshotOf(InodeOf(node)));
+  Attributes attributes = ToAttributes(node, now.record);
+  attributes.content_version = now.content_version;
+  return attributes;
 }
 
 namespace {

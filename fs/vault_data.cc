@@ -144,7 +144,7 @@ void VaultImpl::BytesChanged(const InodePtr& state, bool kill_suidgid, Times tim
     state->record.mode &= ~uint32_t{S_ISUID};
     if ((state->record.mode & S_IXGRP) != 0) state->record.mode &= ~uint32_t{S_ISGID};
   }
-  ++state->content_version;
+  state->content_version = ++content_versions_;
   state->attributes_dirty = true;
   MarkDirty(state);
 }

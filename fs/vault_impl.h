@@ -129,6 +129,11 @@ class VaultImpl final : public Vault {
 
   // vault_attributes.cc
   Attributes ToAttributes(NodeId node, const InodeRecord& record) const;
+  struct Snapshot {
+    InodeRecord record;
+    uint64_t content_version = 0;
+  };
+  Result<Snapshot> SnapshotOf(InodeId inode) const;
   Result<InodeRecord> CurrentRecord(InodeId inode) const;
   Result<NodeId> ChildNode(const NameRecord& name) const;
 
@@ -240,6 +245,7 @@ class VaultImpl final : public Vault {
   Mutex upkeep_mutex_;
   CondVar upkeep_wanted_;
   std::atomic<bool> flush_index_{false};
+  std::atomic<uint64_t> content_versions_{0};  // see InodeState::content_version
   std::atomic<bool> closed_{false};
   // The log has a commit that the index could not take: no more commits. Set under commit_mutex_.
   std::atomic<bool> index_behind_{false};

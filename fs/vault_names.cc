@@ -78,14 +78,14 @@ Status VaultImpl::List(NodeId folder, uint64_t cookie, bool with_attributes,
     entry.attributes.inode = name.inode;
     entry.attributes.mode = name.mode_type;
     if (with_attributes) {
-      const auto child = CurrentRecord(name.inode);
+      const auto child = GetAttributes(*node);
       // Gone between the name and the inode: as if the listing had been a moment later.
       if (!child && ToErrno(child.error()) == ENOENT) return true;
       if (!child) {
         failed = child.error();
         return false;
       }
-      entry.attributes = ToAttributes(*node, *child);
+      entry.attributes = *child;
     }
     return visitor(entry);
   }));

@@ -179,7 +179,7 @@ Status VaultImpl::Start() {
   }
   session_number_ = index_->next_session();
   key_store_ = std::make_unique<KeyStore>(*index_, keys_);
-  inodes_ = std::make_unique<InodeTable>(*index_);
+  inodes_ = std::make_unique<InodeTable>(*index_, clock_);
   if (!options_.read_only) {
     LG_RETURN_IF_ERROR(SweepOrphans());
     upkeep_ = std::jthread([this](const std::stop_token& stop) { RunUpkeep(stop); });

@@ -49,7 +49,7 @@ void MemoryVault::Overwrite(std::string_view name, std::string_view bytes) {
     MutexLock lock(mutex_);
     Inode* const inode = *FindName(kArchiveInode, name);
     inode->bytes = bytes;
-    Touch(*inode);
+    BytesChanged(*inode, Times::kVault);
     id = inode->attributes.inode;
     invalidator = invalidator_;
   }
@@ -88,6 +88,11 @@ Result<MemoryVault::Inode*> MemoryVault::FindName(NodeId parent, std::string_vie
 
 void MemoryVault::Touch(Inode& inode) {
   inode.attributes.mtime = inode.attributes.ctime = SystemClock().WallNanos();
+}
+
+void MemoryVault::BytesChanged(Inode& inode, Times times) {
+  ++inode.attributes.content_version;
+  if (times == Times::kVault) Touch(inode);
 }
 
 void MemoryVault::Kill(Inode& inode) {
@@ -234,7 +239,7 @@ Result<Attributes> MemoryVault::SetAttributes(NodeId node, const AttributeChange
   if (change.gid) attributes.gid = *change.gid;
   if (change.size) {
     inode->bytes.resize(*change.size);
-    Touch(*inode);
+    BytesChanged(*inode, Times::kVault);
     if (kill_suidgid) Kill(*inode);
   }
   attributes.atime = change.atime.value_or(attributes.atime);
@@ -251,7 +256,7 @@ Result<OpenFile*> MemoryVault::Open(NodeId node, int flags, Times times) {
   ++counts_.opens;
   if ((flags & O_TRUNC) != 0) {
     inode->bytes.clear();
-    if (times == Times::kVault) Touch(*inode);
+    BytesChanged(*inode, times);
   }
   auto file = std::make_unique<OpenFile>();
   file->node = node;
@@ -293,7 +298,7 @@ Status MemoryVault::Write(OpenFile& file, uint64_t offset, ByteSpan data, bool k
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(file.node));
   if (inode->bytes.size() < offset + data.size()) inode->bytes.resize(offset + data.size());
   std::memcpy(inode->bytes.data() + offset, data.data(), data.size());
-  if (file.times == Times::kVault) Touch(*inode);
+  BytesChanged(*inode, file.times);
   if (kill_suidgid) Kill(*inode);
   return {};
 }
@@ -314,6 +319,7 @@ Status MemoryVault::Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t
     const size_t size = std::min<size_t>(length, inode->bytes.size() - offset);
     std::memset(inode->bytes.data() + offset, 0, size);
   }
+  BytesChanged(*inode, file.times);
   return {};
 }
 

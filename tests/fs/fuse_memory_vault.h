@@ -100,6 +100,7 @@ class MemoryVault final : public Vault {
   Result<Inode*> Make(const Caller& caller, NodeId parent, std::string_view name, mode_t mode)
       LG_REQUIRES(mutex_);
   void Touch(Inode& inode) LG_REQUIRES(mutex_);
+  void BytesChanged(Inode& inode, Times times) LG_REQUIRES(mutex_);
   static void Kill(Inode& inode);
 
   mutable Mutex mutex_;

@@ -298,6 +298,9 @@ TEST_F(FuseMountTest, SeekDataSeesBytesThatOnlyTheKernelHolds) {
 TEST_F(FuseMountTest, EveryOpenIsReleased) {
   for (int i = 0; i < 20; ++i) WriteFile(Archive("f" + std::to_string(i)), "x");
   for (int i = 0; i < 20; ++i) ReadFile(View("f" + std::to_string(i)));
+  // The kernel sends the last RELEASE some time after close(2).
+  for (int i = 0; i < 500 && vault_.counts().releases < 40; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   session_->Stop();
   loop_.join();
   EXPECT_EQ(vault_.counts().opens, vault_.counts().releases);
@@ -312,8 +315,8 @@ TEST_F(FuseMountTest, StopEndsTheLoopThoughAFileIsOpen) {
   loop_.join();
   loop_ = std::jthread([] {});
   session_->Unmount();
-  ASSERT_EQ(::write(fd.get(), "x", 1), 1);  // into the page cache
-  EXPECT_EQ(::fsync(fd.get()), -1);
+  // Whether the page cache takes it or not, who goes on is told.
+  EXPECT_TRUE(::write(fd.get(), "x", 1) == -1 || ::fsync(fd.get()) == -1);
   EXPECT_EQ(vault_.counts().writes, 1u) << "what the kernel held was written back first";
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <map>
 #include <random>
 
 #include "tests/fs/vault_fixture.h"
@@ -175,6 +176,48 @@ TEST_F(VaultData, ChangesOfBytesLeaveTheTimesToACallerWhoKeepsThem) {
     Reopen();
     EXPECT_EQ(vault_->GetAttributes(node)->mtime, 1);
   }
+}
+
+class StoppedClock final : public Clock {
+ public:
+  int64_t WallNanos() override { return 1'700'000'000'000'000'000; }
+  int64_t MonotonicNanos() override { return SystemClock().MonotonicNanos(); }
+};
+
+// The kernel keeps pages of a view file by what GetAttributes() says of it (fs/fuse_node.h).
+TEST_F(VaultData, EachContentOfAFileHasItsOwnVersionThoughTheClockStands) {
+  ASSERT_THAT(vault_->Close(), IsOk());
+  vault_.reset();
+  StoppedClock clock;
+  Vault::Options options;
+  options.commit_interval_nanos = 0;  // a file that was closed is soon in nobody's hands
+  auto opened = Vault::Open(PosixFileSystem(), folder_, *keys_, TestParser(), options, clock);
+  ASSERT_THAT(opened, IsOk());
+  vault_ = *std::move(opened);
+  std::string content = "content 0";
+  const NodeId node = WriteFile(kArchiveInode, "f", content);
+  std::map<uint64_t, std::string> contents;  // by version
+  const auto look = [&] {
+    const uint64_t version = vault_->GetAttributes(node)->content_version;
+    EXPECT_EQ(contents.try_emplace(version, content).first->second, content) << version;
+  };
+  for (int round = 1; round <= 3; ++round) {
+    look();
+    // More files than are kept in memory.
+    for (int i = 0; i < 9'000; ++i) {
+      const std::string name = std::to_string(round) + "." + std::to_string(i);
+      ASSERT_THAT(vault_->MakeNode(Root(), kArchiveInode, name, S_IFREG | 0644, 0), IsOk());
+    }
+    look();
+    ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(node, O_RDWR));
+    content.back() = static_cast<char>('0' + round);
+    ASSERT_THAT(vault_->Write(*file, 0, AsBytes(content), false), IsOk());
+    look();
+    ASSERT_THAT(vault_->Flush(*file), IsOk());
+    vault_->Release(file);
+  }
+  ASSERT_THAT(vault_->Close(), IsOk());
+  vault_.reset();  // before its clock
 }
 
 TEST_F(VaultData, ReindexGivesTheSameTreeAndBytes) {
