@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -45,6 +46,15 @@ Status MakeRuntimeFolder(const std::string& folder) {
   }
   return {};
 }
+
+// Holds back everybody else who puts a socket into the folder, or takes one out.
+UniqueFd LockFolder(const std::string& folder) {
+  UniqueFd lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (lock) ::flock(lock.get(), LOCK_EX);
+  return lock;
+}
+
+std::string FolderOf(const std::string& path) { return path.substr(0, path.rfind('/')); }
 
 Result<sockaddr_un> AddressOf(const std::string& path) {
   sockaddr_un address{};
@@ -94,8 +104,11 @@ bool Send(int socket, std::string_view text) {
 
 }  // namespace
 
-ControlServer::ControlServer(UniqueFd listener, std::string path, Handler handler)
-    : listener_(std::move(listener)), path_(std::move(path)), handler_(std::move(handler)) {
+ControlServer::ControlServer(UniqueFd listener, std::string path, ino_t inode, Handler handler)
+    : listener_(std::move(listener)),
+      path_(std::move(path)),
+      inode_(inode),
+      handler_(std::move(handler)) {
   thread_ = std::jthread([this](const std::stop_token& stop) { Serve(stop); });
 }
 
@@ -103,7 +116,10 @@ ControlServer::~ControlServer() {
   thread_.request_stop();
   ::shutdown(listener_.get(), SHUT_RDWR);  // wakes poll
   thread_.join();
-  ::unlink(path_.c_str());
+  const UniqueFd lock = LockFolder(FolderOf(path_));
+  struct stat status {};
+  // Once our mount is gone the next one may get its device number, and with it this path.
+  if (::lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_) ::unlink(path_.c_str());
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::Start(const FuseMount& mount,
@@ -113,13 +129,16 @@ Result<std::unique_ptr<ControlServer>> ControlServer::Start(const FuseMount& mou
   LG_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
   UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!listener) return SystemError(errno, "control socket");
+  const UniqueFd lock = LockFolder(FolderOf(path));
   ::unlink(path.c_str());
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return SystemError(errno, "bind the control socket");
   }
   if (::listen(listener.get(), 8) != 0) return SystemError(errno, "listen on the control socket");
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return SystemError(errno, "control socket");
   return std::unique_ptr<ControlServer>(
-      new ControlServer(std::move(listener), path, std::move(handler)));
+      new ControlServer(std::move(listener), path, status.st_ino, std::move(handler)));
 }
 
 void ControlServer::Serve(const std::stop_token& stop) {

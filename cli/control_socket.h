@@ -8,6 +8,8 @@
 // The socket is named after the mount's device number, which the asker finds in the mount table:
 //   /run/leadglass/0-52.sock   for root; else /run/user/<uid>/leadglass, or /tmp/leadglass-<uid>
 
+#include <sys/types.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -25,7 +27,8 @@ class ControlServer {
   using Handler = std::function<std::string(const std::string& question)>;
 
   // Listens until destroyed. An older socket in its place is removed: its mount is gone, or the
-  // device number would not be ours.
+  // device number would not be ours. Its process may still be closing its vault: it then leaves
+  // ours alone.
   static Result<std::unique_ptr<ControlServer>> Start(const FuseMount& mount, Handler handler);
   // Waits for the answer that is being given.
   ~ControlServer();
@@ -33,11 +36,12 @@ class ControlServer {
   ControlServer& operator=(const ControlServer&) = delete;
 
  private:
-  ControlServer(UniqueFd listener, std::string path, Handler handler);
+  ControlServer(UniqueFd listener, std::string path, ino_t inode, Handler handler);
   void Serve(const std::stop_token& stop);
 
   UniqueFd listener_;
   const std::string path_;
+  const ino_t inode_;  // of the socket that we put there
   const Handler handler_;
   std::jthread thread_;
 };

@@ -47,6 +47,19 @@ TEST(ControlSocket, TakesThePlaceOfOneThatWasLeftBehind) {
   EXPECT_THAT(AskControl(mount, "status"), IsOkAndHolds(std::string("new")));
 }
 
+// The kernel gives a device number away again while its last owner is still closing his vault.
+TEST(ControlSocket, OneThatEndsLeavesItsSuccessorAlone) {
+  const FuseMount mount = TestMount();
+  auto older = ControlServer::Start(mount, [](const std::string&) { return "older"; });
+  ASSERT_THAT(older, IsOk());
+  auto newer = ControlServer::Start(mount, [](const std::string&) { return "newer"; });
+  ASSERT_THAT(newer, IsOk());
+  older->reset();
+  EXPECT_THAT(AskControl(mount, "status"), IsOkAndHolds(std::string("newer")));
+  newer->reset();
+  EXPECT_THAT(AskControl(mount, "status"), FailsWith(Errc::kUnavailable));
+}
+
 TEST(ControlSocket, DoesNotAnswerStrangers) {
   if (::geteuid() != 0) GTEST_SKIP() << "acts as two users";
   const FuseMount mount = TestMount();
