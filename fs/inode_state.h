@@ -18,6 +18,7 @@
 #include "crypto/base/clock.h"
 #include "crypto/base/mutex.h"
 #include "fs/file_content.h"
+#include "index/parser_worker.h"
 
 namespace leadglass {
 
@@ -41,6 +42,10 @@ class InodeState {
   // let go before the clock tells its times from those of a later change (InodeTable).
   uint64_t content_version = 0;
   uint64_t filed_version = 0;  // the content_version that was parsed and filed last
+  // What the parser said of `parsed_version`, from the first fsync until the file is filed: most
+  // are synced and then closed, and need not be parsed for each. Null: not parsed, or filed.
+  std::shared_ptr<const ParseOutcome> parsed;
+  uint64_t parsed_version = 0;
   bool attributes_dirty = false;
   bool in_dirty_list = false;
   int64_t dirty_since = 0;

@@ -148,6 +148,8 @@ class Vault {
     // Room kept back on a full disk for what frees space. Default: two segments, at most 1 % of the
     // disk.
     std::optional<uint64_t> reserve_bytes;
+    // How many segments are written ahead in idle time; see SealedLog::PrepareAhead().
+    size_t spare_segments = 2;
     int64_t incoming_stay_nanos = 60'000'000'000;
     int64_t commit_interval_nanos = 400'000'000;  // how long un-synced work may wait
     std::optional<Head> not_older_than;           // see SealedLog::Options

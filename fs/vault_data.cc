@@ -164,7 +164,7 @@ Result<OpenFile*> VaultImpl::Open(NodeId node, int flags, Times times) {
   auto file = std::make_unique<OpenFile>();
   file->node = node;
   file->flags = flags;
-  file->direct_io = writes && NearlyFull();
+  file->direct_io = writes && nearly_full_;
   file->times = file->direct_io ? Times::kVault : times;
   if ((flags & O_TRUNC) != 0) {
     WriterLock lock(state->mutex);
@@ -262,8 +262,8 @@ Status VaultImpl::Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t l
   const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
   const bool zero = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
   if (!zero) {
-    LG_ASSIGN_OR_RETURN(const auto space, log_->Space());
-    if (space.writable_bytes < length) return PosixError(ENOSPC);
+    LG_ASSIGN_OR_RETURN(const uint64_t room, log_->WritableBytes());
+    if (room < length) return PosixError(ENOSPC);
   }
   WriterLock lock(file.state->mutex);
   if (!S_ISREG(file.state->record.mode)) return PosixError(ENODEV);

@@ -35,6 +35,8 @@ Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& sta
     version = state->content_version;
     size = state->content.size();
     uid = state->record.uid;
+    if (state->parsed != nullptr && state->parsed_version == version)
+      return std::optional<ParseOutcome>(*state->parsed);
   }
   if (parser_ == nullptr) return std::optional<ParseOutcome>();
   if (size == 0) return std::optional<ParseOutcome>(Unparsed{UnparsedReason::kEmpty});
@@ -50,6 +52,12 @@ Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& sta
   const auto* const facts = std::get_if<DicomFacts>(&outcome);
   if (facts != nullptr && !ScanConfirms(*facts, prefix, size))
     outcome = Unparsed{UnparsedReason::kAmbiguous};
+  const auto* const unparsed = std::get_if<Unparsed>(&outcome);
+  if (unparsed == nullptr || unparsed->reason != UnparsedReason::kParserLimit) {
+    WriterLock lock(state->mutex);
+    state->parsed = std::make_shared<const ParseOutcome>(outcome);
+    state->parsed_version = version;
+  }
   return std::optional<ParseOutcome>(std::move(outcome));
 }
 
@@ -93,7 +101,10 @@ Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcom
     transaction.PutWithContent(state, record);
     LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
     state->key_pending = false;
-    if (into_views && !state->hold_filing) state->filed_version = version;
+    if (into_views && !state->hold_filing) {
+      state->filed_version = version;
+      state->parsed.reset();
+    }
     if (state->record.nlink == links_before && !filed_before) return {};
   }
   // Both of the file's nodes: the link count changed, and the view's pages may be of older bytes.

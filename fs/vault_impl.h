@@ -203,7 +203,8 @@ class VaultImpl final : public Vault {
   void RemoveIncomingFolder(InodeId folder, int64_t before);
   void RunNotices(const std::stop_token& stop);
   void Notice(NodeId node, bool contents);
-  bool NearlyFull() const;
+  // Looks whether the disk is nearly full; see nearly_full_.
+  void CheckRoom();
 
   FileSystem& fs_;
   const std::string folder_;
@@ -246,6 +247,9 @@ class VaultImpl final : public Vault {
   CondVar upkeep_wanted_;
   std::atomic<bool> flush_index_{false};
   std::atomic<uint64_t> content_versions_{0};  // see InodeState::content_version
+  // Writes then pass by the kernel's cache: it may hold more dirty bytes than the disk can take.
+  // Looked up every kUpkeepPeriod, not at each open: asking the disk costs as much as an open.
+  std::atomic<bool> nearly_full_{false};
   std::atomic<bool> closed_{false};
   // The log has a commit that the index could not take: no more commits. Set under commit_mutex_.
   std::atomic<bool> index_behind_{false};

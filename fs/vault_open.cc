@@ -48,6 +48,7 @@ Operations FixedFolders(const Vault::Options& options, int64_t now) {
 Result<SealedLog::Options> LogOptions(FileSystem& fs, const std::string& folder,
                                       const Vault::Options& options) {
   SealedLog::Options log_options;
+  log_options.spare_segments = options.spare_segments;
   if (options.reserve_bytes) {
     log_options.reserve_bytes = *options.reserve_bytes;
   } else {
@@ -182,6 +183,7 @@ Status VaultImpl::Start() {
   inodes_ = std::make_unique<InodeTable>(*index_, clock_);
   if (!options_.read_only) {
     LG_RETURN_IF_ERROR(SweepOrphans());
+    CheckRoom();
     upkeep_ = std::jthread([this](const std::stop_token& stop) { RunUpkeep(stop); });
   }
   notifier_ = std::jthread([this](const std::stop_token& stop) { RunNotices(stop); });

@@ -24,8 +24,11 @@
 
 namespace leadglass {
 
-// What to read first: holds the whole header of nearly every file.
-inline constexpr size_t kFirstHeaderBytes = 128 << 10;
+// What to read first: holds the whole header of most files. It is copied to the parser's process,
+// for each file: 128 KiB took a fifth of the mount's time while images came in.
+inline constexpr size_t kFirstHeaderBytes = 16 << 10;
+// By which at least a header that is longer is read on.
+inline constexpr size_t kMoreHeaderBytes = 128 << 10;
 inline constexpr size_t kMaxHeaderBytes = 16 << 20;
 inline constexpr size_t kMaxInflatedBytes = 16 << 20;
 inline constexpr int kMaxNesting = 32;

@@ -24,7 +24,7 @@ class Prefix {
   bool CanGrow() const { return !whole() && bytes_.size() < kMaxHeaderBytes; }
   // Asks for at least `bytes`, and more than that, so that a long header is read in few steps.
   NeedMore More(uint64_t bytes) const {
-    const uint64_t wish = std::max<uint64_t>(bytes + kFirstHeaderBytes, 2 * bytes_.size());
+    const uint64_t wish = std::max<uint64_t>(bytes + kMoreHeaderBytes, 2 * bytes_.size());
     return NeedMore{std::min({wish, file_size_, uint64_t{kMaxHeaderBytes}})};
   }
 
@@ -131,14 +131,18 @@ void MakeDirectory(ScannedHeader& header) {
 
 ByteSpan ScannedHeader::Value(uint32_t tag) const { return scan.values[WantedIndex(tag)]; }
 
+bool CannotBeDicom(ByteSpan first_bytes) {
+  const DicomLayout layout = FindLayout(first_bytes);
+  return !layout.has_preamble && !layout.has_meta && !StartsLikeDataSet(first_bytes);
+}
+
 Outcome ScanHeader(ByteSpan bytes, uint64_t file_size) {
   if (file_size == 0) return Unparsed{UnparsedReason::kEmpty};
   if (bytes.size() > file_size) bytes = bytes.first(static_cast<size_t>(file_size));
   const Prefix prefix(bytes.first(std::min(bytes.size(), kMaxHeaderBytes)), file_size);
   ScannedHeader header;
+  if (CannotBeDicom(prefix.bytes())) return Unparsed{UnparsedReason::kNotDicom};
   header.layout = FindLayout(prefix.bytes());
-  const bool dicom = header.layout.has_preamble || header.layout.has_meta;
-  if (!dicom && !StartsLikeDataSet(prefix.bytes())) return Unparsed{UnparsedReason::kNotDicom};
   if (!header.layout.meta_complete) {
     if (prefix.CanGrow()) return prefix.More(0);
     return Unparsed{prefix.whole() ? UnparsedReason::kTruncated : UnparsedReason::kTooLarge};

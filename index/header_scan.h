@@ -32,6 +32,10 @@ struct ScannedHeader {
 
 std::variant<ScannedHeader, NeedMore, Unparsed> ScanHeader(ByteSpan prefix, uint64_t file_size);
 
+// Whether ScanHeader() says kNotDicom for the first bytes alone: there is neither preamble nor file
+// meta, and they are no data set's. Cheap enough to ask before anything else is done.
+bool CannotBeDicom(ByteSpan first_bytes);
+
 // A value as UTF-8, in the character set of this header, without padding.
 std::string DecodeText(const ScannedHeader& header, ByteSpan value, bool person_name = false);
 // `text` without the spaces and NULs at both ends that DICOM calls padding.

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "crypto/base/mutex.h"
+#include "index/header_scan.h"
 #include "index/parser_protocol.h"
 #include "index/parser_zygote.h"
 
@@ -107,7 +108,8 @@ class Pool : public HeaderParserPool {
   std::optional<HeaderResult> Ask(Worker& worker, ByteSpan prefix, uint64_t file_size,
                                   Readers readers) const;
   Result<HeaderResult> AskSomeone(ByteSpan prefix, uint64_t file_size, uint32_t uid);
-  Result<ParseOutcome> ParseInTurn(const ReadAt& read, uint64_t file_size, uint32_t uid);
+  Result<ParseOutcome> ParseInTurn(ByteVector prefix, const ReadAt& read, uint64_t file_size,
+                                   uint32_t uid);
 
   const Options options_;
   const std::unique_ptr<ParserZygote> zygote_;
@@ -208,26 +210,30 @@ Result<HeaderResult> Pool::AskSomeone(ByteSpan prefix, uint64_t file_size, uint3
   return HeaderResult(Unparsed{UnparsedReason::kParserLimit});
 }
 
-Result<ParseOutcome> Pool::ParseInTurn(const ReadAt& read, uint64_t file_size, uint32_t uid) {
-  ByteVector prefix;
-  uint64_t wanted = std::min<uint64_t>(file_size, kFirstHeaderBytes);
+// Reads on until `prefix` has `wanted` bytes. A file shorter than it was said to be ends there.
+Status Extend(ByteVector& prefix, uint64_t wanted, const HeaderParserPool::ReadAt& read,
+              uint64_t& file_size) {
+  size_t at = prefix.size();
+  prefix.resize(static_cast<size_t>(wanted));
+  while (at < prefix.size()) {
+    LG_ASSIGN_OR_RETURN(const size_t got, read(at, MutableByteSpan(prefix).subspan(at)));
+    if (got == 0) break;
+    at += std::min(got, prefix.size() - at);
+  }
+  if (at < prefix.size()) {
+    prefix.resize(at);
+    file_size = at;
+  }
+  return {};
+}
+
+Result<ParseOutcome> Pool::ParseInTurn(ByteVector prefix, const ReadAt& read, uint64_t file_size,
+                                       uint32_t uid) {
   while (true) {
-    const size_t have = prefix.size();
-    prefix.resize(static_cast<size_t>(wanted));
-    size_t at = have;
-    while (at < prefix.size()) {
-      LG_ASSIGN_OR_RETURN(const size_t got, read(at, MutableByteSpan(prefix).subspan(at)));
-      if (got == 0) break;
-      at += std::min(got, prefix.size() - at);
-    }
-    if (at < prefix.size()) {  // shorter than it was said to be: then this is all of it
-      prefix.resize(at);
-      file_size = at;
-    }
     LG_ASSIGN_OR_RETURN(HeaderResult answer, AskSomeone(prefix, file_size, uid));
     if (auto* facts = std::get_if<DicomFacts>(&answer)) return ParseOutcome(std::move(*facts));
     if (auto* unparsed = std::get_if<Unparsed>(&answer)) return ParseOutcome(*unparsed);
-    wanted = std::get<NeedMore>(answer).bytes;
+    LG_RETURN_IF_ERROR(Extend(prefix, std::get<NeedMore>(answer).bytes, read, file_size));
   }
 }
 
@@ -249,8 +255,14 @@ Result<ParseOutcome> Pool::Parse(const ReadAt& read, uint64_t file_size, uint32_
     ~Turn() { pool.EndTurn(); }
     Pool& pool;
   };
+  ByteVector prefix;
+  LG_RETURN_IF_ERROR(
+      Extend(prefix, std::min<uint64_t>(file_size, kFirstHeaderBytes), read, file_size));
+  if (file_size == 0) return ParseOutcome(Unparsed{UnparsedReason::kEmpty});
+  // A PACS's database and logs: no process needs to be woken for what eight bytes tell.
+  if (CannotBeDicom(prefix)) return ParseOutcome(Unparsed{UnparsedReason::kNotDicom});
   const Turn turn(*this);
-  return ParseInTurn(read, file_size, uid);
+  return ParseInTurn(std::move(prefix), read, file_size, uid);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "crypto/log/appender.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "crypto/log/sealing.h"
 
@@ -29,6 +30,7 @@ Appender::Appender(SegmentFiles& files, const LogKeys& keys, Start start)
     : files_(files),
       keys_(keys),
       start_(std::move(start)),
+      spares_(files.fs(), files.folder(), start_.segment_size, start_.spare_segments),
       reserve_(files.fs(), files.folder(), start_.reserve_bytes),
       chain_(start_.tail.link),
       head_(start_.tail.head),
@@ -37,7 +39,10 @@ Appender::Appender(SegmentFiles& files, const LogKeys& keys, Start start)
       durable_head_(start_.tail.head) {
   if (start_.tail.segment.has_value()) durable_ = {*start_.tail.segment, start_.tail.length};
   reserve_.Refill();
+  spares_.RemoveLeftovers();
 }
+
+Appender::~Appender() { spares_.Drop(); }
 
 Status Appender::CheckWritable() const {
   if (poisoned_) return ReadOnlyNow("a write of the log failed earlier");
@@ -146,8 +151,7 @@ Status Appender::BeginSegment(uint64_t record_bytes, bool use_reserve) {
   if (inherited_.has_value()) need += inherited_->RecordSize() + kFooterEntryHead + kLongFrameSize;
   // The file first: where there is no room for it, the segment that is open stays as it is.
   const std::string path = SegmentPath(files_.folder(), {start_.epoch, next_number_});
-  Result<std::unique_ptr<SegmentWriter>> next =
-      SegmentWriter::Create(files_.fs(), path, start_.segment_size, need, reserve_, use_reserve);
+  Result<std::unique_ptr<SegmentWriter>> next = OpenSegment(path, need, use_reserve);
   if (!next) {
     // An empty file may be left behind: its number is spent, or the next attempt finds it taken.
     if (const Result<bool> exists = files_.fs().Exists(path); !exists || *exists) ++next_number_;
@@ -158,6 +162,29 @@ Status Appender::BeginSegment(uint64_t record_bytes, bool use_reserve) {
     return Poison(status.error());
   reserve_.Refill();
   return {};
+}
+
+// A spare one where there is one.
+Result<std::unique_ptr<SegmentWriter>> Appender::OpenSegment(const std::string& path, uint64_t need,
+                                                             bool use_reserve) {
+  // Moving a spare there would replace what is there.
+  const Result<bool> exists = files_.fs().Exists(path);
+  if (kSegmentHeaderSize + need <= start_.segment_size && exists && !*exists) {
+    if (auto file = spares_.Take(path)) {
+      folders_unsynced_.insert(files_.folder());
+      return SegmentWriter::Adopt(std::move(file), start_.segment_size);
+    }
+  }
+  return SegmentWriter::Create(files_.fs(), path, start_.segment_size, need, reserve_, use_reserve);
+}
+
+bool Appender::PrepareAhead() {
+  {
+    MutexLock lock(mutex_);
+    if (poisoned_ || closed_ || segment_ == nullptr) return false;
+    if (std::exchange(taken_at_prepare_, taken_) != taken_) return false;
+  }
+  return spares_.Prepare();
 }
 
 Status Appender::StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t number) {
@@ -347,6 +374,7 @@ Status Appender::Close() {
   }
   LG_RETURN_IF_ERROR(Sync());
   MutexLock lock(mutex_);
+  spares_.Drop();
   // All is durable now, and the footer says so: whatever is missing later is damage.
   Status status = EndSegment(EndToState());
   ended_unsynced_.clear();
@@ -383,7 +411,7 @@ Appender::Written Appender::WaitUntilWritten() {
 Appender::Room Appender::room() {
   MutexLock lock(mutex_);
   reserve_.Refill();
-  Room room{ended_bytes_, 0, reserve_.missing()};
+  Room room{ended_bytes_, 0, reserve_.missing(), spares_.bytes()};
   if (segment_ != nullptr && !closed_) {
     room.own_bytes += segment_->allocated();
     room.unused = segment_->unused();

@@ -32,6 +32,7 @@
 #include "crypto/log/chain.h"
 #include "crypto/log/recovery.h"
 #include "crypto/log/segment_writer.h"
+#include "crypto/log/spare_segments.h"
 
 namespace leadglass {
 
@@ -42,6 +43,7 @@ class Appender {
     Uuid session{};
     uint64_t segment_size = 0;
     uint64_t reserve_bytes = 0;
+    size_t spare_segments = 0;
     LogTail tail;              // already durable
     uint32_t epoch = 1;        // of the segments to come
     uint64_t next_number = 1;  // of the first of them
@@ -52,6 +54,9 @@ class Appender {
   // append; the reserve is filled as far as the disk has room, and no error of that is told.
   // Without Close() the last segment stays open, as after a crash.
   Appender(SegmentFiles& files, const LogKeys& keys, Start start);
+  ~Appender();
+  Appender(const Appender&) = delete;
+  Appender& operator=(const Appender&) = delete;
 
   // Gives the tail's segment, if a crash left it open, the second copy that it lacks: begins the
   // first segment at once, and durably, instead of with the first append. Does nothing where the
@@ -71,6 +76,8 @@ class Appender {
   // callers share one fdatasync, and what comes during it waits for the next. Returns at once when
   // nothing is new.
   Status Sync() LG_EXCLUDES(mutex_);
+  // See SealedLog::PrepareAhead().
+  bool PrepareAhead() LG_EXCLUDES(mutex_);
   // Syncs, then writes the last segment's footer, gives its unused room back and syncs that. Only
   // the first call does anything: after its failure, too, the object is closed, and the segment is
   // then as a crash would leave it.
@@ -97,6 +104,7 @@ class Appender {
     uint64_t own_bytes = 0;  // of the segments begun by this object, preallocated room included
     uint64_t unused = 0;     // of that, what records can still take
     uint64_t reserve_missing = 0;  // what the reserve lacks of Start::reserve_bytes
+    uint64_t spare = 0;            // of segments prepared ahead
   };
   Room room() LG_EXCLUDES(mutex_);
 
@@ -111,6 +119,8 @@ class Appender {
   Status CheckWritable() const LG_REQUIRES(mutex_);
   Status Prepare(const Frame& frame, bool use_reserve) LG_REQUIRES(mutex_);
   Status BeginSegment(uint64_t record_bytes, bool use_reserve) LG_REQUIRES(mutex_);
+  Result<std::unique_ptr<SegmentWriter>> OpenSegment(const std::string& path, uint64_t need,
+                                                     bool use_reserve) LG_REQUIRES(mutex_);
   Status StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t number) LG_REQUIRES(mutex_);
   Status EndSegment(const Position& durable) LG_REQUIRES(mutex_);
   Status InheritFooter() LG_REQUIRES(mutex_);
@@ -128,6 +138,7 @@ class Appender {
   const LogKeys& keys_;
   Start start_;
   std::optional<FooterBuilder> inherited_;  // what start_.tail's segment lacks
+  SpareSegments spares_;
 
   mutable Mutex mutex_;
   CondVar changed_;
@@ -142,6 +153,7 @@ class Appender {
   uint64_t ended_bytes_ LG_GUARDED_BY(mutex_) = 0;  // of segments that are complete
 
   uint64_t taken_ LG_GUARDED_BY(mutex_) = 0;  // tickets
+  uint64_t taken_at_prepare_ LG_GUARDED_BY(mutex_) = 0;
   std::set<uint64_t> unwritten_ LG_GUARDED_BY(mutex_);
   uint64_t synced_ LG_GUARDED_BY(mutex_) = 0;  // all tickets up to this one are durable
   bool syncing_ LG_GUARDED_BY(mutex_) = false;

@@ -114,21 +114,27 @@ class SegmentedLog final : public SealedLog {
     return appender_ ? appender_->Sync() : Status{};
   }
 
+  bool PrepareAhead() override { return appender_ && appender_->PrepareAhead(); }
+
   Status ReadData(const FileKeyRef& key, uint64_t inode, const DataRecord& record, uint32_t skip,
                   MutableByteSpan out) override {
     return reader_.Read(key, inode, record, skip, out);
   }
 
   Result<SpaceUse> Space() const override {
-    LG_ASSIGN_OR_RETURN(const uint64_t old_bytes, OldBytes());
-    LG_ASSIGN_OR_RETURN(const SpaceInfo disk, files_.fs().Space(files_.folder()));
-    SpaceUse use{old_bytes, 0};
-    if (!appender_) return use;
-    const Appender::Room room = appender_->room();
-    use.log_bytes += room.own_bytes;
-    const uint64_t free = disk.available_bytes + room.unused;
-    use.writable_bytes = free > room.reserve_missing ? free - room.reserve_missing : 0;
+    SpaceUse use;
+    LG_ASSIGN_OR_RETURN(use.log_bytes, OldBytes());
+    if (appender_) use.log_bytes += appender_->room().own_bytes;
+    LG_ASSIGN_OR_RETURN(use.writable_bytes, WritableBytes());
     return use;
+  }
+
+  Result<uint64_t> WritableBytes() const override {
+    if (!appender_) return uint64_t{0};
+    LG_ASSIGN_OR_RETURN(const SpaceInfo disk, files_.fs().Space(files_.folder()));
+    const Appender::Room room = appender_->room();
+    const uint64_t free = disk.available_bytes + room.unused + room.spare;
+    return free > room.reserve_missing ? free - room.reserve_missing : 0;
   }
 
   Status Verify(const std::function<void(const Damage&)>& report,
@@ -203,6 +209,7 @@ class SegmentedLog final : public SealedLog {
     start.session = session_;
     start.segment_size = options_.segment_size;
     start.reserve_bytes = options_.reserve_bytes;
+    start.spare_segments = options_.spare_segments;
     start.next_number = catalog_->listing().highest_number() + 1;
     start.epoch = found.tail.segment.has_value() ? found.tail.segment->epoch : 1;
     if (found.older_than_remembered) {

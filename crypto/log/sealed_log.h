@@ -96,6 +96,8 @@ class SealedLog {
     uint64_t segment_size = 64u << 20;  // soft: a segment rolls before a record would pass it
     // Room kept back in a preallocated file, for commits with `use_reserve`. 0: none.
     uint64_t reserve_bytes = 0;
+    // How many segments PrepareAhead() keeps ready.
+    size_t spare_segments = 0;
     // Refuse (kAccessDenied) a log whose newest commit is not a descendant of, or equal to, this
     // one: somebody remembers a newer vault.
     std::optional<Head> not_older_than;
@@ -157,6 +159,11 @@ class SealedLog {
   // visitor (or a thread it waits for) during Recover(): then it makes the existing segments
   // durable.
   virtual Status Sync() = 0;
+  // To be called now and then by a thread that has time: does one short step (a few milliseconds)
+  // of writing the files of segments to come, which makes later syncs cheaper, and tells whether
+  // there is more to do now. Does nothing where the log was appended to since the call before. What
+  // it makes is given back by Close(), and where the disk has little room.
+  virtual bool PrepareAhead() = 0;
   // The newest commit known to be durable.
   virtual Head durable_head() const = 0;
 
@@ -170,6 +177,8 @@ class SealedLog {
     uint64_t writable_bytes = 0;  // what can still be appended before kNoSpace (reserve excluded)
   };
   virtual Result<SpaceUse> Space() const = 0;
+  // SpaceUse::writable_bytes alone, at the same cost however many segments there are.
+  virtual Result<uint64_t> WritableBytes() const = 0;
   // True after a failed write or sync of the log.
   virtual bool poisoned() const = 0;
 

@@ -42,6 +42,11 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem& fs,
   return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(file), want, size));
 }
 
+std::unique_ptr<SegmentWriter> SegmentWriter::Adopt(std::unique_ptr<File> file,
+                                                    uint64_t allocated) {
+  return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(file), allocated, allocated));
+}
+
 Status SegmentWriter::WriteHeader(const SegmentHeader& header, const HeaderBlock* previous_block) {
   id_ = header.id;
   block_ = EncodeHeaderBlock(header);

@@ -28,7 +28,9 @@ class SegmentWriter {
   static Result<std::unique_ptr<SegmentWriter>> Create(FileSystem& fs, const std::string& path,
                                                        uint64_t want, uint64_t need,
                                                        SpaceReserve& reserve, bool use_reserve);
-  // Must follow Create() before anything is taken. An error leaves an unusable segment.
+  // The same in a file that is `allocated` bytes long, and in which nothing is written but zeros.
+  static std::unique_ptr<SegmentWriter> Adopt(std::unique_ptr<File> file, uint64_t allocated);
+  // Must follow Create() or Adopt() before anything is taken. An error leaves an unusable segment.
   Status WriteHeader(const SegmentHeader& header, const HeaderBlock* previous_block);
 
   // Whether one more such record keeps the segment within its size. Into an empty segment, or one

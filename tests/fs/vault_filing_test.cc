@@ -48,6 +48,30 @@ TEST_F(VaultFiling, SharesInodeAndBytesBetweenBothNames) {
   EXPECT_THAT(ReadFile(view), IsOkAndHolds(std::string(AsText(image))));
 }
 
+TEST_F(VaultFiling, ParsesOnceWhatIsSyncedAndThenClosed) {
+  const uint64_t before = TestParser()->counters().parsed;
+  const auto made = vault_->Create(Root(), kArchiveInode, "synced", 0640, O_RDWR);
+  ASSERT_THAT(made, IsOk());
+  ASSERT_THAT(vault_->Write(*made->file, 0, MakeImage({}), false), IsOk());
+  ASSERT_THAT(vault_->Fsync(*made->file), IsOk());
+  EXPECT_THAT(Images(), IsEmpty());
+  ASSERT_THAT(vault_->Flush(*made->file), IsOk());
+  EXPECT_THAT(Images(), SizeIs(1));
+  EXPECT_EQ(TestParser()->counters().parsed, before + 1);
+  vault_->Release(made->file);
+}
+
+TEST_F(VaultFiling, FilesByWhatWasWrittenAfterAnFsync) {
+  const auto made = vault_->Create(Root(), kArchiveInode, "changed", 0640, O_RDWR);
+  ASSERT_THAT(made, IsOk());
+  ASSERT_THAT(vault_->Write(*made->file, 0, MakeImage({.patient_id = "EARLY"}), false), IsOk());
+  ASSERT_THAT(vault_->Fsync(*made->file), IsOk());
+  ASSERT_THAT(vault_->Write(*made->file, 0, MakeImage({.patient_id = "LATER"}), false), IsOk());
+  ASSERT_THAT(vault_->Flush(*made->file), IsOk());
+  EXPECT_THAT(Images(), ElementsAre(::testing::HasSubstr("[LATER]")));
+  vault_->Release(made->file);
+}
+
 TEST_F(VaultFiling, KeepsTheViewAcrossReopening) {
   Store("a", {});
   Store("b", {.sop_uid = "2.25.3002", .instance_number = "2"});

@@ -120,6 +120,18 @@ TEST_F(ParserWorker, SaysWhyAFileIsNoDicom) {
   EXPECT_EQ(std::get<Unparsed>(*outcome).reason, UnparsedReason::kNotDicom);
 }
 
+TEST_F(ParserWorker, AsksNoWorkerAboutWhatIsNoDicomByItsFirstBytes) {
+  Start();
+  const uint64_t before = pool_->counters().parsed;
+  const std::string database = "SQLite format 3" + std::string(50'000, '\x01');
+  const auto outcome = pool_->Parse(AsBytes(database), database.size(), 0);
+  ASSERT_THAT(outcome, IsOk());
+  EXPECT_EQ(std::get<Unparsed>(*outcome).reason, UnparsedReason::kNotDicom);
+  EXPECT_EQ(pool_->counters().parsed, before);
+  ExpectStillParses();
+  EXPECT_EQ(pool_->counters().parsed, before + 1);
+}
+
 TEST_F(ParserWorker, ReadsOnWhereTheHeaderIsLongerThanTheFirstStep) {
   Start();
   DicomWriter plain;

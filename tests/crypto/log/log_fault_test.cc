@@ -22,14 +22,17 @@ struct Attempt {
 };
 
 // One session: recovers, appends commits that each name one data record, syncs after every third.
-// Records of all sizes; segments roll on the way. Stops at the first error.
-Status Session(FaultFileSystem& fs, bool create, size_t commits, Attempt& attempt) {
+// Records of all sizes; segments roll on the way, into `spares` that were prepared after each sync.
+// Stops at the first error.
+Status Session(FaultFileSystem& fs, bool create, size_t commits, Attempt& attempt, size_t spares) {
   std::unique_ptr<SealedLog> log;
+  SealedLog::Options options = SmallSegments(24u << 10);
+  options.spare_segments = spares;
   if (create) {
-    LG_ASSIGN_OR_RETURN(log, SealedLog::Create(fs, kLogFolder, TestVaultId(), TestKeys(),
-                                               SmallSegments(24u << 10)));
+    LG_ASSIGN_OR_RETURN(
+        log, SealedLog::Create(fs, kLogFolder, TestVaultId(), TestKeys(), std::move(options)));
   } else {
-    LG_ASSIGN_OR_RETURN(log, OpenLog(fs, SmallSegments(24u << 10)));
+    LG_ASSIGN_OR_RETURN(log, OpenLog(fs, std::move(options)));
   }
   LG_ASSIGN_OR_RETURN(const Seen seen, RecoverAll(*log));
   // What was not recovered is not part of the log and will not be.
@@ -44,15 +47,18 @@ Status Session(FaultFileSystem& fs, bool create, size_t commits, Attempt& attemp
     if (i % 3 != 2) continue;
     LG_RETURN_IF_ERROR(log->Sync());
     attempt.acknowledged = attempt.written.size();
+    log->PrepareAhead();  // notices the appends
+    while (log->PrepareAhead()) {
+    }
   }
   LG_RETURN_IF_ERROR(log->Close());
   attempt.acknowledged = attempt.written.size();
   return {};
 }
 
-Status Workload(FaultFileSystem& fs, Attempt& attempt) {
-  LG_RETURN_IF_ERROR(Session(fs, true, 10, attempt));
-  return Session(fs, false, 7, attempt);
+Status Workload(FaultFileSystem& fs, Attempt& attempt, size_t spares) {
+  LG_RETURN_IF_ERROR(Session(fs, true, 10, attempt, spares));
+  return Session(fs, false, 7, attempt, spares);
 }
 
 std::unique_ptr<FaultFileSystem> NewVaultFolder(uint64_t seed) {
@@ -80,7 +86,7 @@ void ExpectWhole(FaultFileSystem& fs, Attempt attempt, const std::string& where)
       ASSERT_THAT(Read(*log, attempt.written[i]), IsOkAndHolds(attempt.written[i].plain)) << i;
     }
   }
-  ASSERT_THAT(Session(fs, false, 4, attempt), IsOk());
+  ASSERT_THAT(Session(fs, false, 4, attempt, 1), IsOk());
   ASSERT_OK_AND_ASSIGN(auto log, OpenLog(fs, SmallSegments(24u << 10)));
   ASSERT_OK_AND_ASSIGN(const Seen seen, RecoverAll(*log));
   ASSERT_EQ(seen.payloads.size(), attempt.acknowledged);
@@ -97,7 +103,11 @@ void ExpectWhole(FaultFileSystem& fs, Attempt attempt, const std::string& where)
   ASSERT_EQ(damages, 0u);
 }
 
-TEST(LogFaults, APowerCutAtAnyCallLosesNothingThatWasSynced) {
+// With and without segments prepared ahead.
+class LogFaultsAnywhere : public ::testing::TestWithParam<size_t> {};
+INSTANTIATE_TEST_SUITE_P(Spares, LogFaultsAnywhere, ::testing::Values(0, 2));
+
+TEST_P(LogFaultsAnywhere, APowerCutAtAnyCallLosesNothingThatWasSynced) {
   const struct {
     Tear tear;
     const char* name;
@@ -113,7 +123,7 @@ TEST(LogFaults, APowerCutAtAnyCallLosesNothingThatWasSynced) {
         auto fs = NewVaultFolder(seed);
         fs->FailFrom(n, EIO, Lasts::kForEver);
         Attempt attempt;
-        const bool finished = Workload(*fs, attempt).has_value();
+        const bool finished = Workload(*fs, attempt, GetParam()).has_value();
         fs->Crash(tear.tear);
         ExpectWhole(*fs, attempt,
                     std::string(tear.name) + ", call " + std::to_string(n) + ", seed " +
@@ -124,13 +134,13 @@ TEST(LogFaults, APowerCutAtAnyCallLosesNothingThatWasSynced) {
   }
 }
 
-TEST(LogFaults, OneFailedCallLosesNothingThatWasSynced) {
+TEST_P(LogFaultsAnywhere, OneFailedCallLosesNothingThatWasSynced) {
   for (const int error : {EIO, ENOSPC}) {
     for (uint64_t n = 1;; ++n) {
       auto fs = NewVaultFolder(n);
       fs->FailFrom(n, error, Lasts::kForOneCall);
       Attempt attempt;
-      (void)Workload(*fs, attempt).has_value();
+      (void)Workload(*fs, attempt, GetParam()).has_value();
       const bool past_the_end = fs->faults() == 0;
       fs->Heal();
       ExpectWhole(*fs, attempt, "error " + std::to_string(error) + ", call " + std::to_string(n));
@@ -139,16 +149,16 @@ TEST(LogFaults, OneFailedCallLosesNothingThatWasSynced) {
   }
 }
 
-TEST(LogFaults, APowerCutDuringRecoveryAfterAPowerCut) {
+TEST_P(LogFaultsAnywhere, APowerCutDuringRecoveryAfterAPowerCut) {
   for (uint64_t first = 20; first < 140; first += 7) {
     for (uint64_t n = 1; n < 60; n += 3) {
       auto fs = NewVaultFolder(first * 1000 + n);
       fs->FailFrom(first, EIO, Lasts::kForEver);
       Attempt attempt;
-      (void)Workload(*fs, attempt).has_value();
+      (void)Workload(*fs, attempt, GetParam()).has_value();
       fs->Crash(Tear::kScatter);
       fs->FailFrom(n, EIO, Lasts::kForEver);
-      (void)Session(*fs, false, 5, attempt).has_value();
+      (void)Session(*fs, false, 5, attempt, GetParam()).has_value();
       fs->Crash(Tear::kScatter);
       ExpectWhole(*fs, attempt, "calls " + std::to_string(first) + " and " + std::to_string(n));
       if (HasFatalFailure()) return;
