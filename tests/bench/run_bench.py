@@ -48,6 +48,13 @@ def drop_caches():
     pathlib.Path("/proc/sys/vm/drop_caches").write_text("3\n", encoding="ascii")
 
 
+def device_writes(folder):
+    """Bytes that the disk below `folder` was given to write, since the machine started."""
+    device = os.stat(folder).st_dev
+    stat = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text(encoding="ascii")
+    return int(stat.split()[6]) * 512
+
+
 def disk_usage(folder):
     return int(output("du", "-s", "--block-size=1", folder).split()[0])
 
@@ -264,6 +271,9 @@ class Bench:
             value, found = work(system)
             self.note(name, system, round_number, value, found)
             print(f"  round {round_number} {name:24} {system.name:12} {value:12.1f}", flush=True)
+            # A second figure of the same run: what it cost the file system's own processes.
+            if name in ("import 1", "cold read 1") and found["daemon_cpu"] > 0:
+                self.note(f"CPU of {name}", system, round_number, found["bytes"] / found["daemon_cpu"] / MIB, found)
 
     @staticmethod
     def rate(found):
@@ -343,9 +353,20 @@ class Bench:
             "list", lambda s, where: self.call(s, "create", where, "--count", 1000), 1000))
         self.each("list 200x50 cold", n, list_cold(
             "tree", lambda s, where: self.call(s, "make-tree", where, "--count", 200, "--workers", 50), 200 * 51))
+        self.each("disk writes of import", n, lambda s: self.disk_writes(s, n))
         self.each("space study", n, lambda s: self.space(
             s, n, "import", "--images", self.images, "--seed", 100 * n + 99))
         self.each("space 1K files", n, lambda s: self.space(s, n, "create", "--count", 5000))
+
+    def disk_writes(self, system, n):
+        """Bytes of the files over bytes that the disk was given until all of them were on it. With leadglass' it
+        also has the segments that are prepared in idle time, for this study or the next one."""
+        os.sync()
+        before = device_writes(self.base)
+        found = self.call(system, "import", system.root / f"writes-{n}", "--images", self.images,
+                          "--seed", 100 * n + 98)
+        os.sync()
+        return found["bytes"] / max(1, device_writes(self.base) - before), found
 
     def space(self, system, n, workload, *options):
         """Bytes of the files over bytes on the disk, all of which is written by then."""
