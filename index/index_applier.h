@@ -22,7 +22,8 @@ class IndexApplier {
   IndexApplier(IndexBatch& batch, ExtentBounds& bounds, IndexState& state)
       : batch_(batch), bounds_(bounds), state_(state) {}
 
-  Status Apply(const Operation& operation);
+  // In order, up to the first that fails.
+  Status Apply(const Operations& operations);
 
   // Sessions that were named.
   const std::vector<PutSession>& sessions() const { return sessions_; }

@@ -32,6 +32,8 @@ class Logger;
 
 namespace leadglass {
 
+class IndexApplier;
+
 class LevelDbIndex final : public Index {
  public:
   static Result<std::unique_ptr<Index>> Open(FileSystem& fs, const std::string& folder,
@@ -41,6 +43,7 @@ class LevelDbIndex final : public Index {
 
   std::optional<std::pair<Head, Position>> head() const override;
   Status Apply(const Operations& operations, const CommitInfo& commit) override;
+  Status ApplyAll(const std::vector<Change>& changes) override;
   Status Flush() override;
 
   Result<std::optional<InodeRecord>> GetInode(InodeId inode) const override;
@@ -82,6 +85,7 @@ class LevelDbIndex final : public Index {
   LevelDbIndex(FileSystem& fs, std::string folder, std::unique_ptr<SealedEnv> env);
   Status OpenDatabase(const std::string& folder, const Options& options);
   Status LoadState();
+  Status Write(const CommitInfo& newest, const std::function<Status(IndexApplier&)>& apply);
 
   using Value = std::optional<std::string>;
   Result<Value> Read(const std::string& key) const;
