@@ -94,6 +94,7 @@ struct Options {
   std::string name;
   std::string folder;
   std::string images;
+  std::string paths;
   size_t workers = 1;
   size_t count = 0;
   size_t seed = 1;
@@ -228,14 +229,30 @@ void Import(const Options& options, bool sync, size_t piece) {
   measured.Print(seconds);
 }
 
+// Where the images are read: below the folder as they were written, or where --paths says, one path
+// a line, in the order of the images' own.
+std::vector<std::string> PlacesOf(const Options& options, const std::vector<Image>& images) {
+  std::vector<std::string> places;
+  if (options.paths.empty()) {
+    for (const Image& image : images) places.push_back(options.folder + "/" + image.path);
+    return places;
+  }
+  std::ifstream list(options.paths);
+  for (std::string line; std::getline(list, line);) places.push_back(line);
+  if (places.size() != images.size())
+    throw std::runtime_error(options.paths + ": not a path for each image");
+  return places;
+}
+
 void ReadStudy(const Options& options) {
   const auto images = LoadImages(options);
+  const auto places = PlacesOf(options, images);
   Measurement measured;
   const double seconds = Share(options.workers, images.size(), [&](size_t i) {
     thread_local Bytes buffer(kMiB);
     const auto start = Clock::now();
     const Bytes& bytes = images[i].bytes;
-    const Fd file(options.folder + "/" + images[i].path, O_RDONLY);
+    const Fd file(places[i], O_RDONLY);
     size_t at = 0;
     while (const size_t got = file.Read(buffer.data(), 128 << 10, static_cast<off_t>(at))) {
       if (at + got > bytes.size()) throw std::runtime_error(images[i].path + ": too long");
@@ -250,9 +267,10 @@ void ReadStudy(const Options& options) {
   });
   measured.Print(seconds);
   Bytes whole;
-  for (const Image& image : images) {
+  for (size_t i = 0; i < images.size(); ++i) {
+    const Image& image = images[i];
     whole.resize(image.bytes.size());
-    const Fd file(options.folder + "/" + image.path, O_RDONLY);
+    const Fd file(places[i], O_RDONLY);
     if (file.Read(whole.data(), whole.size(), 0) != whole.size())
       throw std::runtime_error(image.path + ": too short");
     RequireEqual(whole.data(), image.bytes.data(), whole.size(), image.path);
@@ -423,6 +441,7 @@ int main(int argc, char** argv) {
   app.add_option("workload", options.name)->required();
   app.add_option("folder", options.folder)->required();
   app.add_option("--images", options.images, "folder of DICOM files that are written or expected");
+  app.add_option("--paths", options.paths, "file of the paths where the images are read");
   app.add_option("--workers", options.workers, "at the same time");
   app.add_option("--count", options.count, "files, pages, MiB or names");
   app.add_option("--seed", options.seed, "of the noise in files, and of the images' UIDs");

@@ -33,6 +33,8 @@ import time
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PASSTHROUGH_SOURCE = "/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c"
 MIB = 1 << 20
+# Nobody's numbers: a group, a user who is in it, and one whom an access list names.
+GROUP, MEMBER, OTHER_USER = 64123, 64124, 64125
 
 
 def run(*command, **options):
@@ -89,6 +91,9 @@ class FileSystem:
     def root(self):
         """The folder that workloads write to."""
         return self.mount_point
+
+    # A folder in which they are read, too, where users have another one.
+    view = None
 
     def used(self):
         """Bytes on the disk."""
@@ -214,6 +219,10 @@ class Leadglass(FileSystem):
     def root(self):
         return self.mount_point / "archive"
 
+    @property
+    def view(self):
+        return self.mount_point / "patients"
+
     def cpu_seconds(self):
         return processes_cpu(*children(self.process.pid))
 
@@ -244,10 +253,10 @@ class Bench:
             system.create()
             system.mount()
 
-    def call(self, system, workload, folder, *options):
+    def call(self, system, workload, folder, *options, prefix=()):
         folder.mkdir(parents=True, exist_ok=True)
         before = system.cpu_seconds()
-        line = output(self.arguments.workload, workload, folder, *options)
+        line = output(*prefix, self.arguments.workload, workload, folder, *options)
         found = json.loads(line)
         found["daemon_cpu"] = system.cpu_seconds() - before
         return found
@@ -320,6 +329,7 @@ class Bench:
         self.each("cold read 1", n, cold("read", self.rate))
         self.each("cold read 4", n, cold("read", self.rate, "--workers", 4))
         self.each("warm read", n, warm)
+        self.each("cold read member", n, lambda s: self.read_as_member(s, n, images))
         self.each("open 4K cold", n, cold("open", self.inverse_median))
 
         big = ["--count", 1024, "--seed", n]
@@ -357,6 +367,31 @@ class Bench:
         self.each("space study", n, lambda s: self.space(
             s, n, "import", "--images", self.images, "--seed", 100 * n + 99))
         self.each("space 1K files", n, lambda s: self.space(s, n, "create", "--count", 5000))
+
+    def read_as_member(self, system, n, images):
+        """The road that users take: through the view where there is one, as one who is in the study's group, with
+        an access list on every file."""
+        study = system.root / f"import1-{n}"
+        files = sorted(str(path) for path in study.rglob("*") if path.is_file())
+        for path in files:
+            os.chown(path, 0, GROUP)
+            os.chmod(path, 0o640)
+        # A peer that keeps no access lists is spared them.
+        subprocess.run(["xargs", "-0", "setfacl", "-m", f"u:{OTHER_USER}:r"], check=system.name == "leadglass",
+                       text=True, input="\0".join(files), stderr=subprocess.DEVNULL)
+        run("chmod", "-R", "a+X", study)
+        paths = files
+        if system.view:
+            for folder, _, _ in os.walk(system.view):
+                os.chown(folder, 0, GROUP)
+            views = {path.stat().st_ino: str(path) for path in system.view.rglob("*") if path.is_file()}
+            paths = [views[os.stat(path).st_ino] for path in files]
+        lines = self.base / "paths"
+        lines.write_text("\n".join(paths) + "\n", encoding="utf-8")
+        system.remount()
+        drop_caches()
+        member = ["setpriv", "--reuid", MEMBER, "--regid", MEMBER, "--groups", GROUP]
+        return self.rate(self.call(system, "read", study, *images, "--paths", lines, prefix=member))
 
     def disk_writes(self, system, n):
         """Bytes of the files over bytes that the disk was given until all of them were on it. With leadglass' it
@@ -448,6 +483,7 @@ def main():
     if os.geteuid() != 0:
         sys.exit("run_bench.py: needs root: it mounts and drops caches")
     base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-bench.", dir=arguments.folder or "/var/tmp"))
+    base.chmod(0o755)  # a member of a study's group reads, too
     facts = machine(base)
     print(json.dumps(facts, indent=1))
     bench = Bench(arguments, base)
