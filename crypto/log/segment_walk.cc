@@ -236,6 +236,7 @@ Status SegmentWalker::WalkBothCopies(File& file, const SegmentScan& scan,
 Result<bool> SegmentWalker::IsAuthentic(const CatalogEntry& entry, const SegmentScan& scan,
                                         const std::vector<SegmentId>& heirs) {
   const SegmentId id = entry.header.id;
+  hopeless_.clear();  // of the segment that was walked before: here nothing is passed over
   LG_ASSIGN_OR_RETURN(const auto file, files_.Get(id));
   const CommitHandler open_it{[](uint64_t) { return true; },
                               [](const CommitInfo&, ByteSpan) { return Status{}; }};

@@ -198,6 +198,23 @@ TEST_F(LogSalvage, KeepsTheDataOfTheCommitsItReads) {
 }
 
 // Whatever is destroyed: no error, no commit that never was, none missing that is not named.
+// What one segment's commits turned out to be says nothing of the next one's at the same offsets.
+TEST_F(LogSalvage, GoesPastTheLastSegmentAndTheFirstCommitOfTheOneBefore) {
+  const SegmentId last = segments_.back();
+  const SegmentId before = segments_.at(segments_.size() - 2);
+  std::optional<uint64_t> first_in_last, first_before;
+  for (const CommitInfo& commit : infos_) {
+    const bool first = commit.start.segment == before && !first_before;
+    if (first) first_before = commit.start.offset;
+    if (commit.start.segment == last && !first_in_last) first_in_last = commit.start.offset;
+    if (first || commit.start.segment == last) FlipInAllCopies(commit, 170);
+  }
+  ASSERT_EQ(first_in_last, first_before);
+  ASSERT_OK_AND_ASSIGN(const Seen seen, Look(Salvage()));
+  EXPECT_EQ(Wrong(seen), "");
+  EXPECT_GT(seen.payloads.size(), kCommits / 2);
+}
+
 TEST_F(LogSalvage, ReadsTheRestWhateverIsZeroed) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
