@@ -259,7 +259,9 @@ Status Recovery::WalkPath(const From& from, const SealedLog::CommitVisitor& visi
         out_.dropped.push_back(path_[j].entry.header.id);
       return CountTorn(i);
     }
-    link.scan.records = {};
+    // Given back, not only emptied (which is what `= {}` does): a rebuild walks every segment, and
+    // their frames are half a kilobyte an image.
+    link.scan.records = std::vector<ScannedRecord>();
   }
   return CountTorn(path_.size() - 1);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/log/sealed_log.h"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <thread>
 
 #include "crypto/log/frame.h"
@@ -10,6 +13,17 @@ namespace leadglass {
 namespace {
 
 using ::testing::ElementsAre;
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LEADGLASS_SANITIZED 1
+#endif
+#endif
+#ifdef LEADGLASS_SANITIZED
+constexpr bool kSanitizersAllocate = true;
+#else
+constexpr bool kSanitizersAllocate = false;
+#endif
 
 TEST(SealedLog, GivesBackWhatWasAppended) {
   FaultFileSystem fs;
@@ -219,6 +233,34 @@ TEST(SealedLog, KeepsARecordThatEndsInZeros) {
     ASSERT_THAT(log->Sync(), IsOk());
     fs.Crash(FaultFileSystem::Tear::kLoseAll);
   }
+}
+
+// A rebuild of the index walks the whole log, which may be longer than memory could hold the frames
+// of.
+TEST(SealedLog, RecoveryHoldsTheFramesOfOneSegmentAtATime) {
+  if (kSanitizersAllocate) GTEST_SKIP() << "the sanitizer's allocator does not tell its use";
+  constexpr size_t kManyCommits = 40'000;
+  FaultFileSystem fs;
+  {
+    ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments(256u << 10)));
+    for (size_t i = 0; i < kManyCommits; ++i) ASSERT_THAT(log->AppendCommit(AsBytes("x")), IsOk());
+    ASSERT_THAT(log->Close(), IsOk());
+  }
+  ASSERT_OK_AND_ASSIGN(const auto log, OpenLog(fs, SmallSegments(256u << 10)));
+  const auto in_use = [] {
+    const struct mallinfo2 info = ::mallinfo2();
+    return info.uordblks + info.hblkhd;
+  };
+  const size_t before = in_use();
+  size_t most = before, commits = 0;
+  ASSERT_THAT(log->Recover({},
+                           [&](const CommitInfo&, ByteSpan) -> Status {
+                             if (++commits % 100 == 0) most = std::max(most, in_use());
+                             return {};
+                           }),
+              IsOk());
+  EXPECT_EQ(commits, kManyCommits);
+  EXPECT_LT(most - before, kManyCommits * sizeof(Frame) / 4);
 }
 
 TEST(SealedLog, ReadOnlyChangesNothing) {
