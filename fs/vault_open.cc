@@ -12,9 +12,6 @@ constexpr const char* kLogFolder = "/log";
 constexpr const char* kIndexFolder = "/index";
 constexpr const char* kLockFile = "/lock";
 constexpr const char* kIndexReserve = "/index.reserve";
-// Payloads of commits that are replayed in one write to the index: an inode that ten commits state
-// is then written once.
-constexpr size_t kReplayTogether = 1u << 20;
 constexpr uint64_t kMaxIndexReserve = 64u << 20;  // a full write buffer of the index, and some
 
 InodeRecord FixedFolder(InodeId inode, uint32_t mode, const Vault::Options& options, int64_t now) {
@@ -233,24 +230,14 @@ Status VaultImpl::OpenIndexAndReplay() {
 Status VaultImpl::Replay() {
   uint64_t commits = 0;
   index_failed_ = false;
-  std::vector<Index::Change> waiting;
-  size_t waiting_bytes = 0;
-  const auto apply = [&]() -> Status {
-    const Status applied = index_->ApplyAll(waiting);
+  const auto apply = [&](const CommitInfo& commit, ByteSpan payload) -> Status {
+    LG_ASSIGN_OR_RETURN(const Operations operations, DecodeOperations(payload));
+    const Status applied = index_->Apply(operations, commit);
     index_failed_ = !applied;
-    waiting.clear();
-    waiting_bytes = 0;
+    if (options_.progress && ++commits % 1000 == 0) options_.progress(commits);
     return applied;
   };
-  const auto visit = [&](const CommitInfo& commit, ByteSpan payload) -> Status {
-    LG_ASSIGN_OR_RETURN(Operations operations, DecodeOperations(payload));
-    waiting.push_back({std::move(operations), commit});
-    waiting_bytes += payload.size();
-    if (options_.progress && ++commits % 1000 == 0) options_.progress(commits);
-    return waiting_bytes < kReplayTogether ? Status() : apply();
-  };
-  LG_ASSIGN_OR_RETURN(const RecoveryReport report, log_->Recover(index_->head(), visit));
-  LG_RETURN_IF_ERROR(apply());
+  LG_ASSIGN_OR_RETURN(const RecoveryReport report, log_->Recover(index_->head(), apply));
   {
     // What was replayed is in memory only. Sessions that die early would replay it again each time,
     // and ever more of it.

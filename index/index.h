@@ -21,7 +21,6 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "crypto/aead.h"
 #include "crypto/base/file.h"
@@ -57,13 +56,6 @@ class Index {
   // LevelDB's thread: kNoSpace, kUnavailable, kInternal) every Apply() and Flush() fails so, and
   // lookups go on: close, open again, and replay from head().
   virtual Status Apply(const Operations& operations, const CommitInfo& commit) = 0;
-  // The same for commits that follow one another, all of them or none: for replaying many. What a
-  // later one puts over an earlier one is written once.
-  struct Change {
-    Operations operations;
-    CommitInfo commit;
-  };
-  virtual Status ApplyAll(const std::vector<Change>& changes) = 0;
   // Writes all that was applied into tables. Durable on return (log first, then index).
   virtual Status Flush() = 0;
 

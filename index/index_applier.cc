@@ -13,10 +13,8 @@ uint64_t InstanceHash(std::string_view instance_identity) {
   return LoadBe<uint64_t>(Sha256(AsBytes(instance_identity)).data());
 }
 
-Status IndexApplier::Apply(const Operations& operations) {
-  for (const Operation& operation : operations)
-    LG_RETURN_IF_ERROR(std::visit([this](const auto& op) { return Do(op); }, operation));
-  return {};
+Status IndexApplier::Apply(const Operation& operation) {
+  return std::visit([this](const auto& op) { return Do(op); }, operation);
 }
 
 bool IndexApplier::IsNewInode(InodeId inode) {

@@ -22,8 +22,7 @@ class IndexApplier {
   IndexApplier(IndexBatch& batch, ExtentBounds& bounds, IndexState& state)
       : batch_(batch), bounds_(bounds), state_(state) {}
 
-  // In order, up to the first that fails.
-  Status Apply(const Operations& operations);
+  Status Apply(const Operation& operation);
 
   // Sessions that were named.
   const std::vector<PutSession>& sessions() const { return sessions_; }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// IndexBatch: the changes of one commit, or of several, before they are written. Reads see the
-// changes made so far over what the database held when the batch began, so operations can build on
-// each other. Nothing reaches the database before Write(); a batch that is dropped changed nothing.
+// IndexBatch: the changes of one commit before they are written. Reads see the changes made so far
+// over what the database held when the batch began, so operations can build on each other.
+// Nothing reaches the database before Write(); a batch that is dropped changed nothing.
 //
 // Thread-compatible. No other writer may be active while a batch lives.
 

@@ -152,20 +152,6 @@ Index::Counts LevelDbIndex::counts() const {
 }
 
 Status LevelDbIndex::Apply(const Operations& operations, const CommitInfo& commit) {
-  return Write(commit, [&](IndexApplier& applier) { return applier.Apply(operations); });
-}
-
-Status LevelDbIndex::ApplyAll(const std::vector<Change>& changes) {
-  if (changes.empty()) return {};
-  return Write(changes.back().commit, [&](IndexApplier& applier) -> Status {
-    for (const Change& change : changes) LG_RETURN_IF_ERROR(applier.Apply(change.operations));
-    return {};
-  });
-}
-
-// What `apply` does, up to `newest`, in one write.
-Status LevelDbIndex::Write(const CommitInfo& newest,
-                           const std::function<Status(IndexApplier&)>& apply) {
   IndexState state;
   {
     MutexLock lock(state_mutex_);
@@ -173,9 +159,13 @@ Status LevelDbIndex::Write(const CommitInfo& newest,
   }
   IndexBatch batch(*db_, *env_);
   IndexApplier applier(batch, bounds_, state);
-  Status applied = apply(applier);
+  Status applied;
+  for (const Operation& operation : operations) {
+    applied = applier.Apply(operation);
+    if (!applied) break;
+  }
   if (applied) {
-    state.head = {newest.head, newest.end};
+    state.head = {commit.head, commit.end};
     batch.Put(index_keys::State(), EncodeState(state));
     // A reader may meet an extent as soon as it is written: it must find its session.
     for (const PutSession& session : applier.sessions()) {

@@ -32,8 +32,6 @@ class Logger;
 
 namespace leadglass {
 
-class IndexApplier;
-
 class LevelDbIndex final : public Index {
  public:
   static Result<std::unique_ptr<Index>> Open(FileSystem& fs, const std::string& folder,
@@ -43,7 +41,6 @@ class LevelDbIndex final : public Index {
 
   std::optional<std::pair<Head, Position>> head() const override;
   Status Apply(const Operations& operations, const CommitInfo& commit) override;
-  Status ApplyAll(const std::vector<Change>& changes) override;
   Status Flush() override;
 
   Result<std::optional<InodeRecord>> GetInode(InodeId inode) const override;
@@ -85,7 +82,6 @@ class LevelDbIndex final : public Index {
   LevelDbIndex(FileSystem& fs, std::string folder, std::unique_ptr<SealedEnv> env);
   Status OpenDatabase(const std::string& folder, const Options& options);
   Status LoadState();
-  Status Write(const CommitInfo& newest, const std::function<Status(IndexApplier&)>& apply);
 
   using Value = std::optional<std::string>;
   Result<Value> Read(const std::string& key) const;

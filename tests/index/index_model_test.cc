@@ -17,17 +17,6 @@ class IndexModelTest : public IndexFixture {
     Apply(batches_.back());
     model_.Apply(batches_.back());
   }
-  // Applies commits number `first`.. again, as they were, `together` at a time.
-  void ReplayTogether(uint64_t first, size_t together) {
-    std::vector<Index::Change> changes;
-    for (uint64_t n = first; n <= batches_.size(); ++n) {
-      changes.push_back({batches_[n - 1], SampleCommit(n)});
-      if (changes.size() < together && n < batches_.size()) continue;
-      ASSERT_THAT(index_->ApplyAll(changes), IsOk());
-      EXPECT_EQ(index_->head()->first.commit_number, n);
-      changes.clear();
-    }
-  }
   // Applies commits number `first`.. again, as they were.
   void Replay(uint64_t first) {
     for (uint64_t n = first; n <= batches_.size(); ++n)
@@ -76,27 +65,6 @@ TEST_F(IndexModelTest, HoldsTheSameWhenAnySuffixIsReplayed) {
     ExpectAsModel();
     if (HasFailure()) return;
   }
-}
-
-TEST_F(IndexModelTest, HoldsTheSameWhenManyAreReplayedTogether) {
-  std::mt19937_64 random(7);
-  for (int batch = 0; batch < 60; ++batch) {
-    Grow(random, 30);
-    ReplayTogether(1 + random() % batches_.size(), 1 + random() % 20);
-    ExpectAsModel();
-    if (HasFailure()) return;
-  }
-  // A new index, from the first commit on.
-  index_.reset();
-  ASSERT_THAT(Index::Destroy(fs_, kFolder), IsOk());
-  Reopen();
-  EXPECT_THAT(index_->ApplyAll({}), IsOk());
-  EXPECT_EQ(index_->head(), std::nullopt);
-  ReplayTogether(1, 7);
-  ExpectAsModel();
-  ASSERT_THAT(index_->Flush(), IsOk());
-  Reopen();
-  ExpectAsModel();
 }
 
 TEST_F(IndexModelTest, HoldsTheSameWithTablesOfManyBatches) {
