@@ -92,8 +92,10 @@ void AddOptions(CLI::App& command, Arguments& arguments) {
   command.add_flag("--accept-rollback", arguments.accept_rollback,
                    "Mount a vault that is older than the remembered head; begins a new epoch");
   command
-      .add_option("-o", arguments.options,
-                  "ro, salvage, allow_other, durable-close, dev, suid, noexec; separated by commas")
+      .add_option(
+          "-o", arguments.options,
+          "ro, salvage, allow_other, durable-close, horizon=24h, dev, suid, noexec; separated by "
+          "commas")
       ->allow_extra_args(false)
       ->take_all();
   command.add_option("--log-level", arguments.log_level, "trace, debug, info, warning or error")

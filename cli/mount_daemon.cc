@@ -86,6 +86,8 @@ Vault::Options VaultOptions(const MountPlan& plan, const std::optional<Head>& re
   options.not_older_than = remembered;
   options.accept_rollback = plan.options.accept_rollback;
   options.salvage = plan.options.salvage;
+  if (plan.options.horizon)
+    options.horizon_nanos = std::chrono::nanoseconds(*plan.options.horizon).count();
   options.progress = [&progress](uint64_t commits) { progress.Update(commits, 0); };
   return options;
 }

@@ -2,6 +2,7 @@
 #include "cli/mount_options.h"
 
 #include <array>
+#include <charconv>
 #include <sstream>
 #include <string_view>
 
@@ -52,6 +53,28 @@ bool Set(MountOptionSet& set, std::string_view option) {
   return false;
 }
 
+constexpr std::string_view kHorizon = "horizon=";
+constexpr int64_t kLongestHorizonDays = 36'500;
+
+// "90s", "15m", "24h", "7d"; a bare number is seconds.
+std::optional<std::chrono::seconds> ParseDuration(std::string_view text) {
+  int64_t unit = 1;
+  constexpr std::array<std::pair<char, int64_t>, 4> kUnits = {
+      {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}}};
+  for (const auto& [letter, seconds] : kUnits) {
+    if (text.empty() || text.back() != letter) continue;
+    unit = seconds;
+    text.remove_suffix(1);
+    break;
+  }
+  int64_t number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc() || end != text.data() + text.size() || number < 0 ||
+      number > kLongestHorizonDays * 86400 / unit)
+    return std::nullopt;
+  return std::chrono::seconds(number * unit);
+}
+
 }  // namespace
 
 Result<MountOptionSet> ParseMountOptions(const std::vector<std::string>& lists, bool as_root) {
@@ -61,6 +84,14 @@ Result<MountOptionSet> ParseMountOptions(const std::vector<std::string>& lists, 
     std::istringstream options(list);
     for (std::string option; std::getline(options, option, ',');) {
       if (Ignored(option) || Set(set, option)) continue;
+      if (option.rfind(kHorizon, 0) == 0) {
+        set.horizon = ParseDuration(std::string_view(option).substr(kHorizon.size()));
+        if (set.horizon) continue;
+        return Error(Errc::kInvalidArgument,
+                     "mount option \"" + option +
+                         "\": a time such as 90s, 15m, 24h or 7d is wanted, "
+                         "at most 100 years");
+      }
       return Error(Errc::kInvalidArgument, "mount option \"" + option + "\" is not known");
     }
   }

@@ -84,6 +84,8 @@ void AddOpenVault(Json& json, Vault& vault) {
   json["filed"] = status->filed;
   json["unfiled"] = status->unfiled;
   json["log_bytes"] = status->log_bytes;
+  json["dead_bytes"] = status->dead_bytes;
+  json["cannot_punch"] = status->cannot_punch;
   json["available_bytes"] = status->available_bytes;
   AddUnfiled(json, vault);
 }
@@ -100,19 +102,13 @@ struct Line {
 };
 
 constexpr Line kLines[] = {
-    {"mountpoint", "mounted at"},
-    {"folder", "vault"},
-    {"vault_id", "vault id"},
-    {"format", "format"},
-    {"key_epoch", "key epoch"},
-    {"pid", "process"},
-    {"read_only", "read-only"},
-    {"inodes", "inodes"},
-    {"filed", "in the views"},
-    {"unfiled", "in no view"},
-    {"log_bytes", "log", true},
-    {"index_bytes", "index", true},
-    {"available_bytes", "room left", true},
+    {"mountpoint", "mounted at"},   {"folder", "vault"},
+    {"vault_id", "vault id"},       {"format", "format"},
+    {"key_epoch", "key epoch"},     {"pid", "process"},
+    {"read_only", "read-only"},     {"inodes", "inodes"},
+    {"filed", "in the views"},      {"unfiled", "in no view"},
+    {"log_bytes", "log", true},     {"dead_bytes", "of it dead", true},
+    {"index_bytes", "index", true}, {"available_bytes", "room left", true},
 };
 
 Rows PlainRows(const Json& json) {
@@ -154,6 +150,11 @@ void PrintWarnings(const Json& json) {
   const auto warn = [](const char* text) { std::printf("WARNING: %s\n", text); };
   if (json.value("failed", false)) {
     warn("writing the log or the index failed: read-only until it is mounted again");
+  }
+  if (json.value("cannot_punch", false)) {
+    warn(
+        "the disk did not take back the room of deleted files (no hole punching, or an error): it "
+        "is tried again at the next mount");
   }
   for (const Json& lost : json.value("lost", Json::array())) warn(Text(lost).c_str());
   if (json.value("vault_file_copy_damaged", false)) {

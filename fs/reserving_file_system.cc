@@ -29,6 +29,7 @@ class ReservingFile final : public File {
     below_->StartWriteback(offset, length);
   }
   Result<uint64_t> Size() override { return below_->Size(); }
+  Result<uint64_t> AllocatedBytes() override { return below_->AllocatedBytes(); }
   Status Truncate(uint64_t size) override {
     return WithReserve(fs_, [&] { return below_->Truncate(size); });
   }

@@ -131,8 +131,12 @@ struct VaultStatus {
   uint64_t inodes = 0;  // of every kind: files, folders, links; the fixed and view folders, too
   uint64_t filed = 0;
   uint64_t unfiled = 0;
-  uint64_t log_bytes = 0;
+  uint64_t log_bytes = 0;  // of the disk
   uint64_t available_bytes = 0;
+  // Of log_bytes: what nothing needs any more, and goes back to the disk once it is older than the
+  // horizon (Options::horizon_nanos).
+  uint64_t dead_bytes = 0;
+  bool cannot_punch = false;  // the disk refused to take it back
   bool read_only = false;
   // With Options::salvage: what of the log was lost, one line each, and what that means.
   std::vector<std::string> lost;
@@ -152,7 +156,11 @@ class Vault {
     size_t spare_segments = 2;
     int64_t incoming_stay_nanos = 60'000'000'000;
     int64_t commit_interval_nanos = 400'000'000;  // how long un-synced work may wait
-    std::optional<Head> not_older_than;           // see SealedLog::Options
+    // How long bytes that were deleted or overwritten stay on the disk, sealed. Where it is nearly
+    // full they go at once.
+    int64_t horizon_nanos = 86'400'000'000'000;
+    int64_t space_interval_nanos = 1'000'000'000;  // how often it is looked for such bytes
+    std::optional<Head> not_older_than;            // see SealedLog::Options
     bool accept_rollback = false;
     // With read_only: opens a vault whose log is damaged in every copy, as far as it reads; see
     // SealedLog::Options. The index that is made of it lives in memory and dies with the vault.
@@ -270,7 +278,8 @@ class Vault {
     std::vector<std::string> damage;  // ids only, one line each: what, where, whether healed
     bool data_lost = false;           // something is damaged that no second copy heals
   };
-  // Reads and authenticates everything: log, index against log, every byte of every file.
+  // Reads and authenticates everything: log, index against log, every byte of every file. What a
+  // commit says was punched is no damage.
   virtual Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>& progress) = 0;
 
   // Commits and syncs all that is pending.

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <set>
 
 #include "fs/vault_impl.h"
 
@@ -16,16 +17,29 @@ constexpr const char* kEmptyReason = "empty: zero bytes";
 Result<Vault::CheckReport> VaultImpl::Check(
     const std::function<void(uint64_t, uint64_t)>& progress) {
   CheckReport report;
-  const auto damaged = [&](const SealedLog::Damage& damage) {
-    report.damage.push_back(damage.what + " at " + ToString(damage.position) +
-                            (damage.healed ? ": damaged, its second copy serves" : ": damaged"));
-    // A damaged data record costs only files that still use it; those are named below.
-    if (!damage.healed && damage.what != "data record") report.data_lost = true;
+  std::vector<SealedLog::Damage> found;
+  std::set<Position> punched;
+  const auto note_damage = [&](const SealedLog::Damage& damage) { found.push_back(damage); };
+  const auto note_punches = [&](const CommitInfo&, ByteSpan payload) -> Status {
+    LG_ASSIGN_OR_RETURN(const Operations operations, DecodeOperations(payload));
+    for (const Operation& operation : operations)
+      if (const Punch* const punch = std::get_if<Punch>(&operation))
+        for (const RecordSpace& record : punch->records) punched.insert(record.position);
+    return {};
   };
   const auto report_progress = [&](uint64_t done, uint64_t all) {
     if (progress) progress(done, all);
   };
-  LG_RETURN_IF_ERROR(log_->Verify(damaged, report_progress));
+  LG_RETURN_IF_ERROR(log_->Verify(note_damage, report_progress, note_punches));
+  for (const SealedLog::Damage& damage : found) {
+    // Should a file need such a record all the same, its bytes are found missing below.
+    const bool data = damage.what == "data record";
+    if (data && punched.contains(damage.position)) continue;
+    report.damage.push_back(damage.what + " at " + ToString(damage.position) +
+                            (damage.healed ? ": damaged, its second copy serves" : ": damaged"));
+    // A damaged data record costs only files that still use it; those are named below.
+    if (!damage.healed && !data) report.data_lost = true;
+  }
   std::vector<InodeId> files;
   LG_RETURN_IF_ERROR(index_->VisitInodes([&](const InodeRecord& record) {
     if (S_ISREG(record.mode)) files.push_back(record.inode);

@@ -4,7 +4,7 @@
 // VaultImpl: the vault's state and how its parts hang together. Its methods are spread by subject:
 // vault_open.cc (life), vault_commit.cc (one transaction), vault_names.cc, vault_rename.cc,
 // vault_attributes.cc, vault_xattr.cc, vault_data.cc, vault_filing.cc, vault_upkeep.cc,
-// vault_check.cc.
+// vault_space.cc, vault_check.cc.
 //
 // A change is a Transaction: operations for one commit, and the inode records that hold once the
 // commit is in the log. Commit() appends it to the log and applies it to the index under
@@ -203,8 +203,15 @@ class VaultImpl final : public Vault {
   void RemoveIncomingFolder(InodeId folder, int64_t before);
   void RunNotices(const std::stop_token& stop);
   void Notice(NodeId node, bool contents);
+
+  // vault_space.cc
   // Looks whether the disk is nearly full; see nearly_full_.
   void CheckRoom();
+  // Gives a batch of what died before the horizon back to the disk; true: there is more.
+  bool GiveSpaceBack();
+  Status PunchBatch(const std::vector<RecordSpace>& dead);
+  // Does what the newest Punch said, which a crash may have kept from being done.
+  void RepeatLastPunch();
 
   FileSystem& fs_;
   const std::string folder_;
@@ -250,6 +257,8 @@ class VaultImpl final : public Vault {
   // Writes then pass by the kernel's cache: it may hold more dirty bytes than the disk can take.
   // Looked up every kUpkeepPeriod, not at each open: asking the disk costs as much as an open.
   std::atomic<bool> nearly_full_{false};
+  // The disk refused to punch holes: not asked again before the next mount.
+  std::atomic<bool> cannot_punch_{false};
   std::atomic<bool> closed_{false};
   // The log has a commit that the index could not take: no more commits. Set under commit_mutex_.
   std::atomic<bool> index_behind_{false};

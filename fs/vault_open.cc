@@ -183,6 +183,7 @@ Status VaultImpl::Start() {
   inodes_ = std::make_unique<InodeTable>(*index_, clock_);
   if (!options_.read_only) {
     LG_RETURN_IF_ERROR(SweepOrphans());
+    RepeatLastPunch();
     CheckRoom();
     upkeep_ = std::jthread([this](const std::stop_token& stop) { RunUpkeep(stop); });
   }
@@ -211,6 +212,7 @@ Status VaultImpl::OpenIndexAndReplay() {
   const std::string index_folder = folder_ + kIndexFolder;
   Index::Options index_options;
   index_options.make_log_durable = [this] { return log_->Sync(); };
+  index_options.wall_clock = [this] { return clock_.WallNanos(); };
   for (const bool rebuild : {false, true}) {
     if (rebuild) LG_RETURN_IF_ERROR(Index::Destroy(fs, index_folder));
     auto opened =
@@ -295,8 +297,8 @@ Status VaultImpl::Close() {
 
 Result<SpaceReport> VaultImpl::Space() {
   LG_ASSIGN_OR_RETURN(const SpaceInfo disk, fs_.Space(folder_));
-  LG_ASSIGN_OR_RETURN(const auto log, log_->Space());
-  return SpaceReport{disk.total_bytes, log.writable_bytes, index_->counts().inodes};
+  LG_ASSIGN_OR_RETURN(const uint64_t writable, log_->WritableBytes());
+  return SpaceReport{disk.total_bytes, writable, index_->counts().inodes};
 }
 
 Result<VaultStatus> VaultImpl::GetStatus() {
@@ -310,6 +312,8 @@ Result<VaultStatus> VaultImpl::GetStatus() {
   status.unfiled = counts.unfiled;
   status.log_bytes = space.log_bytes;
   status.available_bytes = space.writable_bytes;
+  status.dead_bytes = counts.dead_bytes;
+  status.cannot_punch = cannot_punch_;
   status.read_only = options_.read_only;
   status.failed = Failed();
   status.lost = lost_;

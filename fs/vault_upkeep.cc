@@ -13,9 +13,6 @@ constexpr std::chrono::milliseconds kUpkeepPeriod{100};
 // one.
 constexpr std::chrono::milliseconds kPreparePause{2};
 constexpr int64_t kIncomingPeriodNanos = 1'000'000'000;
-// Below this the kernel may hold more dirty bytes than the disk can take, those of a kUpkeepPeriod
-// included.
-constexpr uint64_t kNearlyFullBytes = 1u << 30;
 constexpr size_t kNoticeLimit = 65536;
 constexpr int kMaxIncomingDepth = 64;
 
@@ -23,7 +20,9 @@ constexpr int kMaxIncomingDepth = 64;
 
 void VaultImpl::RunUpkeep(const std::stop_token& stop) {
   int64_t incoming_checked = 0;
+  int64_t space_checked = 0;
   bool preparing = false;
+  bool more_space = false;
   while (!stop.stop_requested()) {
     {
       MutexLock lock(upkeep_mutex_);
@@ -36,6 +35,10 @@ void VaultImpl::RunUpkeep(const std::stop_token& stop) {
     if (flush_index_.exchange(false)) (void)index_->Flush();
     preparing = log_->PrepareAhead();
     CheckRoom();
+    if (more_space || clock_.MonotonicNanos() - space_checked >= options_.space_interval_nanos) {
+      space_checked = clock_.MonotonicNanos();
+      more_space = GiveSpaceBack();
+    }
     if (clock_.MonotonicNanos() - incoming_checked > kIncomingPeriodNanos) {
       incoming_checked = clock_.MonotonicNanos();
       ClearIncoming();
@@ -171,11 +174,6 @@ void VaultImpl::SetInvalidator(Invalidator invalidator) {
   invalidator_ = std::move(invalidator);
 }
 
-void VaultImpl::CheckRoom() {
-  const auto room = log_->WritableBytes();
-  nearly_full_ = room && *room < kNearlyFullBytes;
-}
-
 void VaultImpl::NoteOrphan(const InodePtr& state) {
   MutexLock lock(orphan_mutex_);
   orphans_.emplace(state->id, state);
@@ -203,6 +201,8 @@ Status VaultImpl::EraseOrphan(const InodePtr& state) {
     if (state->erased || state->record.nlink > 0) return {};
     Transaction transaction;
     transaction.use_reserve = true;
+    // What the index was not told of could never be given back to the disk.
+    state->content.AppendOperations(transaction.operations);
     transaction.operations.emplace_back(EraseInode{state->id});
     LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
     state->erased = true;

@@ -43,10 +43,19 @@ void Store(IndexBatch& batch, InodeId inode, const Extent& extent) {
   batch.Put(index_keys::Extent(inode, extent.end()), EncodeExtent(extent));
 }
 
-// Drops [from, to) of the extents that overlap it.
-void Trim(IndexBatch& batch, InodeId inode, const std::vector<Extent>& extents, uint64_t from,
-          uint64_t to) {
+// Drops [from, to) of the extents that overlap it, in favour of `successor`, if any.
+Status Trim(IndexBatch& batch, DeadSpace& dead, InodeId inode, const std::vector<Extent>& extents,
+            uint64_t from, uint64_t to, const Extent* successor) {
   for (const Extent& extent : extents) {
+    // A batch that is applied again puts the same record in its own place.
+    const bool same = successor != nullptr && !successor->hole && !extent.hole &&
+                      successor->record.position == extent.record.position;
+    if (!same) {
+      Extent lost = extent;
+      lost.file_offset = std::max(extent.file_offset, from);
+      lost.length = std::min(extent.end(), to) - lost.file_offset;
+      LG_RETURN_IF_ERROR(dead.Drop(inode, lost));
+    }
     if (extent.end() <= to) batch.Erase(index_keys::Extent(inode, extent.end()));
     if (extent.file_offset < from) {
       Extent left = extent;
@@ -60,16 +69,19 @@ void Trim(IndexBatch& batch, InodeId inode, const std::vector<Extent>& extents, 
       Store(batch, inode, right);
     }
   }
+  return {};
 }
 
 }  // namespace
 
-Status PutExtentInto(IndexBatch& batch, ExtentBounds& bounds, InodeId inode, const Extent& extent) {
+Status PutExtentInto(IndexBatch& batch, ExtentBounds& bounds, DeadSpace& dead, InodeId inode,
+                     const Extent& extent) {
   auto bound = bounds.Find(inode);
   if (!bound || *bound > extent.file_offset) {
     LG_ASSIGN_OR_RETURN(const Overlap overlap,
                         FindOverlap(batch, inode, extent.file_offset, extent.end()));
-    Trim(batch, inode, overlap.extents, extent.file_offset, extent.end());
+    LG_RETURN_IF_ERROR(
+        Trim(batch, dead, inode, overlap.extents, extent.file_offset, extent.end(), &extent));
     // With nothing behind it, the new extent or what is left of the last old one is the last.
     if (!bound && !overlap.more_behind)
       bound = overlap.extents.empty() ? 0 : overlap.extents.back().end();
@@ -79,12 +91,19 @@ Status PutExtentInto(IndexBatch& batch, ExtentBounds& bounds, InodeId inode, con
   return {};
 }
 
-Status CutExtentsFrom(IndexBatch& batch, ExtentBounds& bounds, InodeId inode, uint64_t size) {
+Status CutExtentsFrom(IndexBatch& batch, ExtentBounds& bounds, DeadSpace& dead, InodeId inode,
+                      uint64_t size) {
   const auto bound = bounds.Find(inode);
   if (bound && *bound <= size) return {};
   LG_ASSIGN_OR_RETURN(const Overlap overlap, FindOverlap(batch, inode, size, kEndOfAll));
-  Trim(batch, inode, overlap.extents, size, kEndOfAll);
+  LG_RETURN_IF_ERROR(Trim(batch, dead, inode, overlap.extents, size, kEndOfAll, nullptr));
   bounds.Set(inode, size);
+  return {};
+}
+
+Status DropAllExtents(IndexBatch& batch, DeadSpace& dead, InodeId inode) {
+  LG_ASSIGN_OR_RETURN(const Overlap overlap, FindOverlap(batch, inode, 0, kEndOfAll));
+  for (const Extent& extent : overlap.extents) LG_RETURN_IF_ERROR(dead.Drop(inode, extent));
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "index/dead_space.h"
 #include "index/index_batch.h"
 #include "index/records.h"
 
@@ -36,8 +37,13 @@ class ExtentBounds {
   std::unordered_map<InodeId, uint64_t> bounds_;
 };
 
-// Both: kCorrupt when stored extents cannot be read; the batch is then to be dropped.
-Status PutExtentInto(IndexBatch& batch, ExtentBounds& bounds, InodeId inode, const Extent& extent);
-Status CutExtentsFrom(IndexBatch& batch, ExtentBounds& bounds, InodeId inode, uint64_t size);
+// All: what the file loses goes to `dead`. kCorrupt when stored extents cannot be read; the batch
+// is then to be dropped.
+Status PutExtentInto(IndexBatch& batch, ExtentBounds& bounds, DeadSpace& dead, InodeId inode,
+                     const Extent& extent);
+Status CutExtentsFrom(IndexBatch& batch, ExtentBounds& bounds, DeadSpace& dead, InodeId inode,
+                      uint64_t size);
+// Tells `dead` of every extent of the file; the extents themselves stay.
+Status DropAllExtents(IndexBatch& batch, DeadSpace& dead, InodeId inode);
 
 }  // namespace leadglass

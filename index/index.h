@@ -36,6 +36,8 @@ class Index {
     int max_open_tables = 200;
     // Makes the log durable up to the newest applied commit. Null: nothing to do (tests).
     std::function<Status()> make_log_durable;
+    // Nanoseconds since 1970 UTC, for DeadRecords(). Null: always the same moment (tests).
+    std::function<int64_t()> wall_clock;
   };
 
   // Opens, or creates where `folder` is missing or empty. kCorrupt: damaged, of another vault, of
@@ -108,10 +110,21 @@ class Index {
   // Visits filing records whose state is not kFiled, by inode, until the visitor returns false.
   virtual Status VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const = 0;
 
+  // Space. At most `limit` data records of segments below `below` of which no file has needed a
+  // byte since `before` (nanoseconds since 1970 UTC) or longer, those that died first coming first,
+  // and no Punch has named. For ever: none of them is needed again. Leaves out records whose
+  // punching gives nothing back, and those of which no commit ever told. A record that is replayed
+  // counts from the moment of the replay.
+  virtual Result<std::vector<RecordSpace>> DeadRecords(int64_t before, SegmentId below,
+                                                       size_t limit) const = 0;
+  // What the newest Punch said: after a crash it may not have been done.
+  virtual Result<std::vector<RecordSpace>> LastPunch() const = 0;
+
   struct Counts {
     uint64_t inodes = 0;  // exact, kept under replay
     uint64_t filed = 0;
     uint64_t unfiled = 0;
+    uint64_t dead_bytes = 0;  // of the disk, that DeadRecords() give back in time
   };
   virtual Counts counts() const = 0;
 };

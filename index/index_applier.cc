@@ -51,6 +51,7 @@ Status IndexApplier::Do(const EraseInode& op) {
   if (old) --state_.counts.inodes;
   if (old && old->nlink == 0) batch_.Erase(keys::Orphan(op.inode));
   LG_RETURN_IF_ERROR(DropFiling(op.inode));
+  LG_RETURN_IF_ERROR(DropAllExtents(batch_, dead_, op.inode));
   std::vector<std::string> doomed;
   LG_RETURN_IF_ERROR(batch_.Scan(keys::Inode(op.inode), keys::AfterInode(op.inode),
                                  [&](std::string_view key, std::string_view) {
@@ -101,12 +102,12 @@ Status IndexApplier::Do(const EraseName& op) {
 
 Status IndexApplier::Do(const PutExtent& op) {
   IsNewInode(op.inode);
-  return PutExtentInto(batch_, bounds_, op.inode, op.extent);
+  return PutExtentInto(batch_, bounds_, dead_, op.inode, op.extent);
 }
 
 Status IndexApplier::Do(const CutExtents& op) {
   IsNewInode(op.inode);
-  return CutExtentsFrom(batch_, bounds_, op.inode, op.size);
+  return CutExtentsFrom(batch_, bounds_, dead_, op.inode, op.size);
 }
 
 Status IndexApplier::Do(const PutXattr& op) {
@@ -217,5 +218,11 @@ Status IndexApplier::Do(const PutFiling& op) {
 }
 
 Status IndexApplier::Do(const EraseFiling& op) { return DropFiling(op.inode); }
+
+Status IndexApplier::Do(const Punch& op) {
+  for (const RecordSpace& record : op.records) LG_RETURN_IF_ERROR(dead_.Punched(record.position));
+  batch_.Put(keys::LastPunch(), EncodeRecord(op));
+  return {};
+}
 
 }  // namespace leadglass

@@ -19,8 +19,10 @@ namespace leadglass {
 class IndexApplier {
  public:
   // `state` is changed in place: the caller gives a copy and keeps it when the batch was written.
-  IndexApplier(IndexBatch& batch, ExtentBounds& bounds, IndexState& state)
-      : batch_(batch), bounds_(bounds), state_(state) {}
+  // `now`: see DeadSpace. All of them outlive the object.
+  IndexApplier(IndexBatch& batch, ExtentBounds& bounds, IndexState& state,
+               const std::function<int64_t()>& now)
+      : batch_(batch), bounds_(bounds), state_(state), dead_(batch, state.counts, now) {}
 
   Status Apply(const Operation& operation);
 
@@ -44,6 +46,7 @@ class IndexApplier {
   Status Do(const EraseEntity& op);
   Status Do(const PutFiling& op);
   Status Do(const EraseFiling& op);
+  Status Do(const Punch& op);
 
   Result<std::optional<InodeRecord>> StoredInode(InodeId inode);
   // Removes the filing record and the keys that point to it, if there is one.
@@ -58,6 +61,7 @@ class IndexApplier {
   IndexBatch& batch_;
   ExtentBounds& bounds_;
   IndexState& state_;
+  DeadSpace dead_;
   std::vector<PutSession> sessions_;
 };
 

@@ -21,6 +21,9 @@
 //   Q folder                       the entity of a view folder
 //   Y id group, Z identity         a study key; the id of a study's key
 //   G group, M number              a group key; a session
+//   X position                     a data record with dead bytes
+//   V time position                a data record that is wholly dead, by when it died
+//   R                              what the newest punch said
 //
 // Extents are keyed by their end because LevelDB seeks forward only: the first key beyond an offset
 // is the extent that holds it.
@@ -111,6 +114,29 @@ inline std::string StudyKeyOfIdentity(std::string_view identity) {
   return std::string("Z").append(identity);
 }
 inline std::string GroupKey(uint64_t group) { return Numbered('G', group); }
+inline void AppendPosition(std::string& key, const Position& position) {
+  AppendBe32(key, position.segment.epoch);
+  AppendBe64(key, position.segment.number);
+  AppendBe64(key, position.offset);
+}
+inline constexpr size_t kPositionSize = 20;
+inline Position PositionAt(std::string_view key, size_t at) {
+  if (key.size() < at + kPositionSize) return {};
+  const uint8_t* const bytes = AsBytes(key).data() + at;
+  return {{LoadBe<uint32_t>(bytes), LoadBe<uint64_t>(bytes + 4)}, LoadBe<uint64_t>(bytes + 12)};
+}
+inline std::string DeadRecord(const Position& position) {
+  std::string key("X");
+  AppendPosition(key, position);
+  return key;
+}
+// Times before 1970 come last; nothing dies then.
+inline std::string DeadSince(int64_t time, const Position& position) {
+  std::string key = Numbered('V', static_cast<uint64_t>(time));
+  AppendPosition(key, position);
+  return key;
+}
+inline std::string LastPunch() { return "R"; }
 inline std::string Session(uint32_t number) {
   std::string key("M");
   AppendBe32(key, number);

@@ -94,6 +94,7 @@ std::string EncodeState(const IndexState& state) {
   out.U64(state.counts.inodes);
   out.U64(state.counts.filed);
   out.U64(state.counts.unfiled);
+  out.U64(state.counts.dead_bytes);
   return std::string(AsText(out.span()));
 }
 
@@ -116,6 +117,7 @@ Result<IndexState> DecodeState(std::string_view value) {
   state.counts.inodes = in.U64();
   state.counts.filed = in.U64();
   state.counts.unfiled = in.U64();
+  state.counts.dead_bytes = in.U64();
   if (!in.Finished()) return MalformedValue("state");
   return state;
 }
@@ -207,6 +209,30 @@ Result<Extent> DecodeExtent(uint64_t end, std::string_view value) {
   }
   if (!in.Finished()) return MalformedValue("extent");
   return e;
+}
+
+std::string EncodeDeadRecord(const DeadRecord& r) {
+  VarWriter out;
+  out.U(r.inode);
+  out.U(r.file_offset);
+  out.U(r.length);
+  out.U(r.space);
+  out.U(r.dead);
+  out.S(r.since);
+  return out.Take();
+}
+
+Result<DeadRecord> DecodeDeadRecord(std::string_view value) {
+  VarReader in(value);
+  DeadRecord r;
+  r.inode = in.U();
+  r.file_offset = in.U();
+  r.length = in.As<uint32_t>();
+  r.space = in.As<uint32_t>();
+  r.dead = in.As<uint32_t>();
+  r.since = in.S();
+  if (!in.Finished() || r.dead > r.length) return MalformedValue("dead record");
+  return r;
 }
 
 std::string EncodeName(const NameRecord& r) {

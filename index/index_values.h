@@ -35,6 +35,19 @@ Result<InodeRecord> DecodeInode(InodeId inode, std::string_view value);
 std::string EncodeExtent(const Extent& extent);
 Result<Extent> DecodeExtent(uint64_t end, std::string_view value);
 
+// What is known of a record with dead bytes, apart from its position.
+struct DeadRecord {
+  InodeId inode = kNoInode;  // of the file whose bytes it holds
+  uint64_t file_offset = 0;  // of its first byte in the file
+  uint32_t length = 0;       // plain bytes
+  uint32_t space = 0;        // RecordSpace::length
+  uint32_t dead = 0;         // plain bytes that were dropped, at most `length`
+  int64_t since = 0;  // when the last byte was dropped; nanoseconds since 1970 UTC; 0: some live
+};
+
+std::string EncodeDeadRecord(const DeadRecord& record);
+Result<DeadRecord> DecodeDeadRecord(std::string_view value);
+
 // Under the name: all but the name. Under the cookie: all but the cookie.
 std::string EncodeName(const NameRecord& record);
 Result<NameRecord> DecodeName(InodeId parent, std::string_view name, std::string_view value);

@@ -55,9 +55,11 @@ Status Index::Destroy(FileSystem& fs, const std::string& folder) {
   return RemoveTree(fs, folder);
 }
 
-LevelDbIndex::LevelDbIndex(FileSystem& fs, std::string folder, std::unique_ptr<SealedEnv> env)
+LevelDbIndex::LevelDbIndex(FileSystem& fs, std::string folder, std::unique_ptr<SealedEnv> env,
+                           const Options& options)
     : fs_(fs),
       folder_(std::move(folder)),
+      wall_clock_(options.wall_clock),
       env_(std::move(env)),
       logger_(NewDroppingLogger()),
       filter_(leveldb::NewBloomFilterPolicy(kFilterBitsPerKey)) {}
@@ -71,7 +73,7 @@ Result<std::unique_ptr<Index>> LevelDbIndex::Open(FileSystem& fs, const std::str
     return Error(Errc::kCorrupt, "index: it was found damaged before: rebuild the index");
   LG_ASSIGN_OR_RETURN(auto env,
                       SealedEnv::Open(fs, folder, key, vault_id, options.make_log_durable));
-  std::unique_ptr<LevelDbIndex> index(new LevelDbIndex(fs, folder, std::move(env)));
+  std::unique_ptr<LevelDbIndex> index(new LevelDbIndex(fs, folder, std::move(env), options));
   LG_RETURN_IF_ERROR(index->OpenDatabase(folder, options));
   LG_RETURN_IF_ERROR(index->LoadState());
   return std::unique_ptr<Index>(std::move(index));
@@ -158,7 +160,7 @@ Status LevelDbIndex::Apply(const Operations& operations, const CommitInfo& commi
     state = state_;
   }
   IndexBatch batch(*db_, *env_);
-  IndexApplier applier(batch, bounds_, state);
+  IndexApplier applier(batch, bounds_, state, wall_clock_);
   Status applied;
   for (const Operation& operation : operations) {
     applied = applier.Apply(operation);

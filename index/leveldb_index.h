@@ -76,10 +76,15 @@ class LevelDbIndex final : public Index {
                                          std::string_view instance_identity) const override;
   Status VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const override;
 
+  Result<std::vector<RecordSpace>> DeadRecords(int64_t before, SegmentId below,
+                                               size_t limit) const override;
+  Result<std::vector<RecordSpace>> LastPunch() const override;
+
   Counts counts() const override;
 
  private:
-  LevelDbIndex(FileSystem& fs, std::string folder, std::unique_ptr<SealedEnv> env);
+  LevelDbIndex(FileSystem& fs, std::string folder, std::unique_ptr<SealedEnv> env,
+               const Options& options);
   Status OpenDatabase(const std::string& folder, const Options& options);
   Status LoadState();
 
@@ -94,6 +99,8 @@ class LevelDbIndex final : public Index {
   Status Scan(const std::string& from, const std::string& to, const Visitor& visitor,
               bool keep_blocks = true) const;
   Status FillSessions(std::vector<Extent>& extents) const;
+  // Whether no extent of the record's file has a byte of it.
+  Result<bool> IsDead(const Position& position, const DeadRecord& record) const;
   // The error of a lookup that met damage. Where bytes were not what was written, leaves a mark in
   // the folder, so that the next Open() refuses this index and its owner rebuilds it: most damage
   // shows only when it is read.
@@ -101,6 +108,7 @@ class LevelDbIndex final : public Index {
 
   FileSystem& fs_;
   const std::string folder_;
+  const std::function<int64_t()> wall_clock_;
   mutable std::atomic<bool> marked_{false};
   // In the order in which they are needed: LevelDB goes first.
   const std::unique_ptr<SealedEnv> env_;

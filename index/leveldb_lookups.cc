@@ -5,6 +5,7 @@
 #include <leveldb/db.h>
 #include <leveldb/iterator.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "index/index_applier.h"
@@ -233,6 +234,41 @@ Result<std::vector<InodeId>> LevelDbIndex::Instances(InodeId series_folder,
     if (filing && filing->instance_identity == instance_identity) instances.push_back(inode);
   }
   return instances;
+}
+
+Result<bool> LevelDbIndex::IsDead(const Position& position, const DeadRecord& record) const {
+  LG_ASSIGN_OR_RETURN(const auto extents, Extents(record.inode, record.file_offset,
+                                                  record.file_offset + record.length));
+  return std::none_of(extents.begin(), extents.end(), [&](const Extent& extent) {
+    return !extent.hole && extent.record.position == position;
+  });
+}
+
+Result<std::vector<RecordSpace>> LevelDbIndex::DeadRecords(int64_t before, SegmentId below,
+                                                           size_t limit) const {
+  std::vector<Position> candidates;
+  if (limit == 0 || before < 0) return std::vector<RecordSpace>();
+  LG_RETURN_IF_ERROR(
+      Scan(keys::DeadSince(0, {}), keys::DeadSince(before, {{UINT32_MAX, UINT64_MAX}, UINT64_MAX}),
+           [&](std::string_view key, std::string_view) -> Result<Next> {
+             const Position position = keys::PositionAt(key, key.size() - keys::kPositionSize);
+             if (position.segment < below) candidates.push_back(position);
+             return candidates.size() < limit ? Next::kGoOn : Next::kStop;
+           }));
+  std::vector<RecordSpace> dead;
+  for (const Position& position : candidates) {
+    LG_ASSIGN_OR_RETURN(const Value value, Read(keys::DeadRecord(position)));
+    if (!value) continue;  // punched since the scan began
+    LG_ASSIGN_OR_RETURN(const DeadRecord record, DecodeDeadRecord(*value));
+    LG_ASSIGN_OR_RETURN(const bool is_dead, IsDead(position, record));
+    if (is_dead) dead.push_back({position, record.space});
+  }
+  return dead;
+}
+
+Result<std::vector<RecordSpace>> LevelDbIndex::LastPunch() const {
+  LG_ASSIGN_OR_RETURN(const auto punch, ReadRecord<Punch>(keys::LastPunch()));
+  return punch ? punch->records : std::vector<RecordSpace>();
 }
 
 Status LevelDbIndex::VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const {

@@ -29,7 +29,8 @@ static_assert(std::is_same_v<std::variant_alternative_t<12, Operation>, PutEntit
 static_assert(std::is_same_v<std::variant_alternative_t<13, Operation>, EraseEntity>);
 static_assert(std::is_same_v<std::variant_alternative_t<14, Operation>, PutFiling>);
 static_assert(std::is_same_v<std::variant_alternative_t<15, Operation>, EraseFiling>);
-static_assert(kOperationTypes == 16);
+static_assert(std::is_same_v<std::variant_alternative_t<16, Operation>, Punch>);
+static_assert(kOperationTypes == 17);
 
 // False: the operation breaks a rule; nothing was appended.
 bool EncodeOperation(const Operation& operation, ByteWriter& out) {
@@ -38,7 +39,7 @@ bool EncodeOperation(const Operation& operation, ByteWriter& out) {
   if (fields.failed()) return false;
   const ByteVector body = fields.Take();
   out.U16(static_cast<uint16_t>(operation.index() + 1));
-  out.U8(kCritical);
+  out.U8(std::holds_alternative<Punch>(operation) ? 0 : kCritical);
   out.Bytes32(body);
   return true;
 }

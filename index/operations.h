@@ -78,10 +78,16 @@ struct PutFiling {
 struct EraseFiling {
   InodeId inode = kNoInode;
 };
+// The space of data records that no file needs any more goes back to the disk: from this commit on
+// their bodies (PunchableRange()) may read as zeros, and that is no damage. Not critical: who does
+// not know it misses nothing but that.
+struct Punch {
+  std::vector<RecordSpace> records;
+};
 
 using Operation = std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents,
                                PutXattr, EraseXattr, PutFileKey, PutStudyKey, PutGroupKey,
-                               PutSession, PutEntity, EraseEntity, PutFiling, EraseFiling>;
+                               PutSession, PutEntity, EraseEntity, PutFiling, EraseFiling, Punch>;
 using Operations = std::vector<Operation>;
 
 // How long the variable parts of an operation may be, in bytes. Longer ones are neither written nor
@@ -98,6 +104,7 @@ struct OperationLimits {
   static constexpr size_t kEntityNames = 1024;  // how many names an entity has had, each a kName
   static constexpr size_t kReason = 4095;
   static constexpr size_t kFacts = 256u << 10;
+  static constexpr size_t kPunched = 4096;  // how many records one operation punches
 };
 
 // An extent's record.write_id.session is not encoded: its short number stands for it (PutSession),

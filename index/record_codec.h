@@ -203,6 +203,14 @@ void Fields(A& a, typename A::template Ref<Extent> e) {
 }
 
 template <typename A>
+void Fields(A& a, typename A::template Ref<RecordSpace> r) {
+  a.Number(r.position.segment.epoch);
+  a.Number(r.position.segment.number);
+  a.Number(r.position.offset);
+  a.Number(r.length);
+}
+
+template <typename A>
 void Fields(A& a, typename A::template Ref<FileKeyRecord> r) {
   InodeField(a, r.inode);
   a.Number(r.generation);
@@ -322,6 +330,18 @@ void Fields(A& a, typename A::template Ref<PutFiling> op) {
 template <typename A>
 void Fields(A& a, typename A::template Ref<EraseFiling> op) {
   InodeField(a, op.inode);
+}
+// A u32 count and that many records.
+inline void Fields(FieldWriter& a, const Punch& op) {
+  a.Require(op.records.size() <= OperationLimits::kPunched);
+  a.Number(static_cast<uint32_t>(op.records.size()));
+  for (const RecordSpace& record : op.records) Fields(a, record);
+}
+inline void Fields(FieldReader& a, Punch& op) {
+  uint32_t count = 0;
+  a.Number(count);
+  a.Require(count <= OperationLimits::kPunched);
+  for (uint32_t i = 0; i < count && !a.failed(); ++i) Fields(a, op.records.emplace_back());
 }
 
 }  // namespace leadglass

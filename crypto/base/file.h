@@ -40,6 +40,9 @@ class File {
   // Starts write-back of the range without waiting; no durability. May do nothing.
   virtual void StartWriteback(uint64_t offset, uint64_t length) = 0;
   virtual Result<uint64_t> Size() = 0;
+  // Bytes of the disk that the file's content takes, in whole blocks: less than Size() where there
+  // are holes, more where room was reserved.
+  virtual Result<uint64_t> AllocatedBytes() = 0;
   virtual Status Truncate(uint64_t size) = 0;
   // Reserves blocks and extends the file with zeros to at least offset + length.
   // kNoSpace leaves the file as it was or partly reserved.

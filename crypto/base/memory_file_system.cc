@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "crypto/base/path.h"
 
@@ -11,6 +12,7 @@ namespace leadglass {
 struct MemoryFileSystem::Node {
   Mutex mutex;
   ByteVector bytes LG_GUARDED_BY(mutex);
+  std::set<uint64_t> holes LG_GUARDED_BY(mutex);  // numbers of the blocks that were punched
   const void* lock_holder LG_GUARDED_BY(mutex) = nullptr;
 };
 
@@ -35,6 +37,7 @@ class MemoryFile final : public File {
     LG_RETURN_IF_ERROR(NeedWritable("write"));
     GrowTo(offset + data.size());
     std::copy(data.begin(), data.end(), node_->bytes.begin() + static_cast<ptrdiff_t>(offset));
+    FillHoles(offset, data.size());
     return {};
   }
   Status Sync() override { return {}; }
@@ -43,16 +46,22 @@ class MemoryFile final : public File {
     MutexLock lock(node_->mutex);
     return uint64_t{node_->bytes.size()};
   }
+  Result<uint64_t> AllocatedBytes() override {
+    MutexLock lock(node_->mutex);
+    return (BlocksOf(node_->bytes.size()) - node_->holes.size()) * kBlock;
+  }
   Status Truncate(uint64_t size) override {
     MutexLock lock(node_->mutex);
     LG_RETURN_IF_ERROR(NeedWritable("truncate"));
     node_->bytes.resize(size);
+    node_->holes.erase(node_->holes.lower_bound(BlocksOf(size)), node_->holes.end());
     return {};
   }
   Status Allocate(uint64_t offset, uint64_t length) override {
     MutexLock lock(node_->mutex);
     LG_RETURN_IF_ERROR(NeedWritable("allocate"));
     GrowTo(offset + length);
+    FillHoles(offset, length);
     return {};
   }
   Status PunchHole(uint64_t offset, uint64_t length) override {
@@ -62,6 +71,8 @@ class MemoryFile final : public File {
     if (offset >= size) return {};
     std::fill_n(node_->bytes.begin() + static_cast<ptrdiff_t>(offset),
                 std::min(length, size - offset), uint8_t{0});
+    const uint64_t end = length >= size - offset ? BlocksOf(size) : (offset + length) / kBlock;
+    for (uint64_t block = BlocksOf(offset); block < end; ++block) node_->holes.insert(block);
     return {};
   }
   Status TryLock() override {
@@ -73,6 +84,13 @@ class MemoryFile final : public File {
   }
 
  private:
+  static constexpr uint64_t kBlock = 4096;
+
+  static uint64_t BlocksOf(uint64_t size) { return (size + kBlock - 1) / kBlock; }
+  void FillHoles(uint64_t offset, uint64_t length) LG_REQUIRES(node_->mutex) {
+    node_->holes.erase(node_->holes.lower_bound(offset / kBlock),
+                       node_->holes.lower_bound(BlocksOf(offset + length)));
+  }
   Status NeedWritable(const char* operation) const {
     return writable_ ? Status{} : FileError(EBADF, operation, path_);
   }

@@ -64,6 +64,13 @@ class PosixFile final : public File {
     return static_cast<uint64_t>(info.st_size);
   }
 
+  Result<uint64_t> AllocatedBytes() override {
+    constexpr uint64_t kUnit = 512;  // of st_blocks, whatever the file system's blocks are
+    struct stat info {};
+    if (::fstat(fd_.get(), &info) != 0) return Failed("stat", path_);
+    return static_cast<uint64_t>(info.st_blocks) * kUnit;
+  }
+
   Status Truncate(uint64_t size) override {
     if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) return Failed("truncate", path_);
     return {};

@@ -104,8 +104,7 @@ Result<SegmentOutcome> LogVerifier::CheckRecords(size_t i) {
   LG_ASSIGN_OR_RETURN(const auto file, files_.Get(id));
   LG_ASSIGN_OR_RETURN(const SegmentScan scan,
                       ScanSegment(*file, link.entry.header.first_sequence, link.length));
-  const CommitHandler open_all{[](uint64_t) { return true; },
-                               [](const CommitInfo&, ByteSpan) { return Status{}; }};
+  const CommitHandler open_all{[](uint64_t) { return true; }, commits_};
   const bool continued = i + 1 < path_.size();
   const std::vector<SegmentId> heirs =
       continued ? std::vector<SegmentId>{path_[i + 1].entry.header.id} : heirs_;

@@ -20,12 +20,14 @@ class LogVerifier {
   using Progress = std::function<void(uint64_t done, uint64_t all)>;
 
   LogVerifier(SegmentFiles& files, const Uuid& vault_id, const LogKeys& keys, Report report,
-              Progress progress)
+              Progress progress, SealedLog::CommitVisitor commits)
       : files_(files),
         vault_id_(vault_id),
         walker_(files, vault_id, keys),
         report_(std::move(report)),
-        progress_(std::move(progress)) {}
+        progress_(std::move(progress)),
+        commits_(commits ? std::move(commits)
+                         : [](const CommitInfo&, ByteSpan) { return Status{}; }) {}
 
   // Checks the log as it was when `last` ended at `length`, with its footer if `complete`; `heirs`
   // may have inherited that. Fails only when files cannot be read.
@@ -49,6 +51,7 @@ class LogVerifier {
   SegmentWalker walker_;
   const Report report_;
   const Progress progress_;
+  const SealedLog::CommitVisitor commits_;
   std::vector<Link> path_;        // oldest first
   std::vector<SegmentId> heirs_;  // of the last
   uint64_t done_ = 0;

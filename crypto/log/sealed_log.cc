@@ -11,6 +11,7 @@
 #include "crypto/log/sealing.h"
 
 namespace leadglass {
+
 namespace {
 
 class SegmentedLog final : public SealedLog {
@@ -121,10 +122,27 @@ class SegmentedLog final : public SealedLog {
     return reader_.Read(key, inode, record, skip, out);
   }
 
+  Status PunchData(std::span<const RecordSpace> records) override {
+    LG_CHECK(recovered_);
+    if (!appender_) return Error(Errc::kUnavailable, "the log is open for reading only");
+    // Counted before there are holes of this session in it: they are subtracted from it.
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t counted, OldBytes());
+    for (auto next = records.begin(); next != records.end();) {
+      const SegmentId id = next->position.segment;
+      const auto end = std::find_if(next, records.end(), [id](const RecordSpace& record) {
+        return record.position.segment != id;
+      });
+      LG_RETURN_IF_ERROR(PunchSegment(id, {next, end}));
+      next = end;
+    }
+    return {};
+  }
+
   Result<SpaceUse> Space() const override {
     SpaceUse use;
     LG_ASSIGN_OR_RETURN(use.log_bytes, OldBytes());
     if (appender_) use.log_bytes += appender_->room().own_bytes;
+    use.log_bytes -= std::min(use.log_bytes, punched_bytes_.load());
     LG_ASSIGN_OR_RETURN(use.writable_bytes, WritableBytes());
     return use;
   }
@@ -138,7 +156,8 @@ class SegmentedLog final : public SealedLog {
   }
 
   Status Verify(const std::function<void(const Damage&)>& report,
-                const std::function<void(uint64_t, uint64_t)>& progress) override {
+                const std::function<void(uint64_t, uint64_t)>& progress,
+                const CommitVisitor& commits) override {
     LG_CHECK(recovered_);
     std::optional<SegmentId> segment = tail_segment_;
     uint64_t length = tail_length_;
@@ -150,7 +169,7 @@ class SegmentedLog final : public SealedLog {
       complete = written.complete;
     }
     if (!segment.has_value()) return {};
-    return LogVerifier(files_, vault_id_, keys_, report, progress)
+    return LogVerifier(files_, vault_id_, keys_, report, progress, commits)
         .Run(*segment, length, complete,
              segment == tail_segment_ ? tail_heirs_ : std::vector<SegmentId>());
   }
@@ -223,6 +242,20 @@ class SegmentedLog final : public SealedLog {
     appender_ = std::make_unique<Appender>(files_, keys_, std::move(start));
   }
 
+  Status PunchSegment(SegmentId id, std::span<const RecordSpace> records) {
+    LG_ASSIGN_OR_RETURN(const auto file,
+                        files_.fs().Open(SegmentPath(files_.folder(), id), OpenMode::kReadWrite));
+    LG_ASSIGN_OR_RETURN(const uint64_t before, file->AllocatedBytes());
+    for (const RecordSpace& record : records) {
+      const FileRange range = PunchableRange(record);
+      if (range.length > 0) LG_RETURN_IF_ERROR(file->PunchHole(range.offset, range.length));
+    }
+    LG_RETURN_IF_ERROR(file->Sync());
+    LG_ASSIGN_OR_RETURN(const uint64_t after, file->AllocatedBytes());
+    punched_bytes_ += before - std::min(before, after);
+    return {};
+  }
+
   // Bytes of the segments that were there before; counted at the first question.
   Result<uint64_t> OldBytes() const {
     MutexLock lock(old_bytes_mutex_);
@@ -231,8 +264,8 @@ class SegmentedLog final : public SealedLog {
     for (const SegmentId id : catalog_->listing().segments) {
       LG_ASSIGN_OR_RETURN(const auto file,
                           files_.fs().Open(SegmentPath(files_.folder(), id), OpenMode::kRead));
-      LG_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-      sum += size;
+      LG_ASSIGN_OR_RETURN(const uint64_t bytes, file->AllocatedBytes());
+      sum += bytes;
     }
     old_bytes_ = sum;
     return sum;
@@ -247,6 +280,7 @@ class SegmentedLog final : public SealedLog {
   std::unique_ptr<SegmentCatalog> catalog_;
   std::unique_ptr<Appender> appender_;  // none when read-only
   std::atomic<uint64_t> write_counter_{0};
+  std::atomic<uint64_t> punched_bytes_{0};  // that this session gave back
 
   std::atomic<bool> recovered_{false};
   Head tail_head_;

@@ -29,6 +29,7 @@
 #include "crypto/base/file.h"
 #include "crypto/base/secret.h"
 #include "crypto/log/position.h"
+#include "crypto/log/record_space.h"
 
 namespace leadglass {
 
@@ -49,6 +50,11 @@ struct DataRecord {
   WriteId write_id;
   bool operator==(const DataRecord&) const = default;
 };
+
+// The room that the record takes in its segment.
+inline RecordSpace SpaceOf(const DataRecord& record) {
+  return DataRecordSpace(record.position, record.length, record.chunk_log2);
+}
 
 inline constexpr uint32_t kMaxDataLength = 1u << 20;
 inline constexpr uint32_t kMaxCommitLength = 1u << 20;
@@ -172,8 +178,16 @@ class SealedLog {
   virtual Status ReadData(const FileKeyRef& key, uint64_t inode, const DataRecord& record,
                           uint32_t skip, MutableByteSpan out) = 0;
 
+  // Gives what PunchableRange() tells of these data records back to the disk. Their frames stay, so
+  // the log is recovered as before; reading one of them is kCorrupt from then on. The caller
+  // vouches that a durable commit says that they are punched, that no reader needs them, and that
+  // they lie below the segment of the newest durable commit. Durable on return. May be called again
+  // for the same records: after a crash or an error some of them are punched and some are not.
+  // kUnavailable: opened read-only. Else the disk's error; EOPNOTSUPP where it cannot punch holes.
+  virtual Status PunchData(std::span<const RecordSpace> records) = 0;
+
   struct SpaceUse {
-    uint64_t log_bytes = 0;       // bytes of all segment files on disk
+    uint64_t log_bytes = 0;       // of the disk that all segment files take
     uint64_t writable_bytes = 0;  // what can still be appended before kNoSpace (reserve excluded)
   };
   virtual Result<SpaceUse> Space() const = 0;
@@ -190,9 +204,12 @@ class SealedLog {
   };
   // Reads everything: frames, CRCs, tag digests, chain, headers, footers; opens every commit.
   // Data records are checked without their keys (CRC and tag digest). Damage goes to `report` in
-  // log order. `progress` gets bytes done and in all.
+  // log order; punched records are among it, and only the commits tell which they are. `progress`
+  // gets bytes done and in all, `commits`, which may be null, every commit that opens, in order;
+  // its error ends the work and is returned.
   virtual Status Verify(const std::function<void(const Damage&)>& report,
-                        const std::function<void(uint64_t, uint64_t)>& progress) = 0;
+                        const std::function<void(uint64_t, uint64_t)>& progress,
+                        const CommitVisitor& commits) = 0;
 
   // Writes the footer of the open segment, gives unused preallocated space back, syncs. The object
   // only serves reads afterwards.

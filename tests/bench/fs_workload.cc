@@ -31,64 +31,11 @@
 #include <thread>
 #include <vector>
 
+#include "tests/bench/workload_files.h"
+
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using Bytes = std::vector<char>;
-
-constexpr size_t kMiB = 1 << 20;
-constexpr size_t kPage = 4096;
-
-[[noreturn]] void Fail(const std::string& what) {
-  throw std::system_error(errno, std::generic_category(), what);
-}
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-class Fd {
- public:
-  Fd(const std::string& path, int flags) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0640)) {
-    if (fd_ < 0) Fail("open " + path);
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Fd(const Fd&) = delete;
-  Fd& operator=(const Fd&) = delete;
-  int get() const { return fd_; }
-  void Write(const char* data, size_t size, off_t offset) const {
-    while (size > 0) {
-      const ssize_t n = ::pwrite(fd_, data, size, offset);
-      if (n <= 0) Fail("write");
-      data += n;
-      offset += n;
-      size -= static_cast<size_t>(n);
-    }
-  }
-  size_t Read(char* into, size_t size, off_t offset) const {
-    size_t done = 0;
-    while (done < size) {
-      const ssize_t n = ::pread(fd_, into + done, size - done, offset + static_cast<off_t>(done));
-      if (n < 0) Fail("read");
-      if (n == 0) break;
-      done += static_cast<size_t>(n);
-    }
-    return done;
-  }
-  void Sync() const {
-    if (::fdatasync(fd_) != 0) Fail("fdatasync");
-  }
-  void Close() {
-    const int fd = fd_;
-    fd_ = -1;
-    if (::close(fd) != 0) Fail("close");
-  }
-
- private:
-  int fd_;
-};
+using namespace leadglass::bench;
 
 struct Options {
   std::string name;
@@ -148,47 +95,6 @@ double Share(size_t workers, size_t count, const std::function<void(size_t)>& wo
   return seconds;
 }
 
-struct Image {
-  std::string path;  // below the folder of images
-  Bytes bytes;
-};
-
-// Turns the header's UIDs (2.25. and a decimal number) into those of another study, so that no two
-// imports are copies of one: a filing system has more to do for a copy.
-void MakeOwnStudy(Bytes& bytes, size_t seed) {
-  constexpr std::string_view kRoot = "2.25.";
-  constexpr size_t kHeader = 4096, kDigits = 6;  // changed, behind the first
-  const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(std::min(bytes.size(), kHeader));
-  for (auto at = bytes.begin();; at += kRoot.size()) {
-    at = std::search(at, end, kRoot.begin(), kRoot.end());
-    if (static_cast<size_t>(end - at) < kRoot.size() + kDigits + 1) return;
-    size_t rest = seed;
-    for (size_t i = 1; i <= kDigits; ++i, rest /= 10) {
-      char& digit = *(at + static_cast<std::ptrdiff_t>(kRoot.size() + i));
-      if (digit >= '0' && digit <= '9')
-        digit = static_cast<char>('0' + (static_cast<size_t>(digit - '0') + rest) % 10);
-    }
-  }
-}
-
-std::vector<Image> LoadImages(const Options& options) {
-  const std::string& folder = options.images;
-  std::vector<Image> images;
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
-    if (!entry.is_regular_file()) continue;
-    Image image;
-    image.path = std::filesystem::relative(entry.path(), folder).string();
-    std::ifstream in(entry.path(), std::ios::binary);
-    image.bytes.assign(std::istreambuf_iterator<char>(in), {});
-    MakeOwnStudy(image.bytes, options.seed);
-    images.push_back(std::move(image));
-  }
-  std::sort(images.begin(), images.end(),
-            [](const Image& a, const Image& b) { return a.path < b.path; });
-  if (images.empty()) throw std::runtime_error("no images in " + folder);
-  return images;
-}
-
 void MakeParents(const Options& options, const std::vector<Image>& images) {
   for (const Image& image : images)
     std::filesystem::create_directories(
@@ -206,14 +112,9 @@ Bytes Noise(size_t size, size_t seed) {
   return noise;
 }
 
-void RequireEqual(const char* got, const char* wanted, size_t size, const std::string& what) {
-  if (std::memcmp(got, wanted, size) != 0)
-    throw std::runtime_error(what + ": other bytes than were written");
-}
-
 // Copies of a file as cp(1) makes them: whole writes of 128 KiB, close.
 void Import(const Options& options, bool sync, size_t piece) {
-  const auto images = LoadImages(options);
+  const auto images = LoadImages(options.images, options.seed);
   MakeParents(options, images);
   Measurement measured;
   const double seconds = Share(options.workers, images.size(), [&](size_t i) {
@@ -245,7 +146,7 @@ std::vector<std::string> PlacesOf(const Options& options, const std::vector<Imag
 }
 
 void ReadStudy(const Options& options) {
-  const auto images = LoadImages(options);
+  const auto images = LoadImages(options.images, options.seed);
   const auto places = PlacesOf(options, images);
   Measurement measured;
   const double seconds = Share(options.workers, images.size(), [&](size_t i) {
@@ -278,7 +179,7 @@ void ReadStudy(const Options& options) {
 }
 
 void OpenFirstPage(const Options& options) {
-  const auto images = LoadImages(options);
+  const auto images = LoadImages(options.images, options.seed);
   Measurement measured;
   const double seconds = Share(1, images.size(), [&](size_t i) {
     Bytes buffer(kPage);

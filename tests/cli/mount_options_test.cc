@@ -37,6 +37,27 @@ TEST(MountOptions, TakesWhatFstabNeeds) {
               IsOk());
 }
 
+TEST(MountOptions, TakesAHorizonInAnyUnit) {
+  const auto horizon = [](const std::string& option) {
+    const auto set = ParseMountOptions({option}, true);
+    return set ? set->horizon : std::nullopt;
+  };
+  using std::chrono::seconds;
+  EXPECT_EQ(horizon("ro"), std::nullopt);
+  EXPECT_EQ(horizon("horizon=0"), seconds(0));
+  EXPECT_EQ(horizon("horizon=90"), seconds(90));
+  EXPECT_EQ(horizon("horizon=90s"), seconds(90));
+  EXPECT_EQ(horizon("ro,horizon=15m"), seconds(900));
+  EXPECT_EQ(horizon("horizon=24h"), seconds(86'400));
+  EXPECT_EQ(horizon("horizon=7d"), seconds(604'800));
+  for (const char* wrong : {"horizon=", "horizon=h", "horizon=-1s", "horizon=1w", "horizon=1 h",
+                            "horizon=1.5h", "horizon=99999999999999999999d", "horizon=36501d"}) {
+    const auto set = ParseMountOptions({wrong}, true);
+    ASSERT_THAT(set, FailsWith(Errc::kInvalidArgument)) << wrong;
+    EXPECT_NE(set.error().context.find(wrong), std::string::npos);
+  }
+}
+
 TEST(MountOptions, NamesTheOneItDoesNotKnow) {
   const auto set = ParseMountOptions({"ro,sloppy"}, true);
   ASSERT_THAT(set, FailsWith(Errc::kInvalidArgument));

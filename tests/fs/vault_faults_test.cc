@@ -17,10 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "crypto/vault_keys.h"
-#include "fs/vault.h"
-#include "tests/fs/vault_fixture.h"
-#include "tests/support/fault_file_system.h"
+#include "tests/fs/fault_disk.h"
 
 namespace leadglass {
 namespace {
@@ -29,62 +26,11 @@ using Call = FaultFileSystem::Call;
 using Lasts = FaultFileSystem::Lasts;
 using Tear = FaultFileSystem::Tear;
 
-constexpr const char* kFolder = "/vault";
-constexpr Caller kRootUser{0, 0, 1, 022};
-
-std::string Noise(uint64_t seed, size_t length) {
-  std::mt19937_64 random(seed);
-  std::string bytes(length, '\0');
-  for (char& byte : bytes) byte = static_cast<char>(random());
-  return bytes;
-}
-
 std::string ImageOf(int number) {
   const ByteVector image = MakeImage({.sop_uid = "2.25." + std::to_string(number),
                                       .instance_number = std::to_string(number),
                                       .pixel_bytes = 40'000});
   return std::string(AsText(image));
-}
-
-Vault::Options Small() {
-  Vault::Options options;
-  options.segment_size = 256u << 10;  // several in a test
-  options.reserve_bytes = 64u << 10;
-  options.commit_interval_nanos = 1'000'000'000'000;  // what is on the disk is what the test does
-  return options;
-}
-
-// One disk with a vault on it, through crashes.
-class Disk {
- public:
-  explicit Disk(uint64_t seed) : fs(seed) {
-    EXPECT_THAT(fs.CreateFolder(kFolder), IsOk());
-    EXPECT_THAT(fs.SyncFolder("/"), IsOk());
-    SecretBytes passphrase(4);
-    std::memcpy(passphrase.ExposeForOpenSsl().data(), "test", 4);
-    auto made = VaultKeys::Create(fs, kFolder, passphrase, 10, SystemClock());
-    EXPECT_THAT(made, IsOk());
-    keys = *std::move(made);
-    EXPECT_THAT(Vault::Format(fs, kFolder, *keys, Small(), SystemClock()), IsOk());
-  }
-  Result<std::unique_ptr<Vault>> Open(const Vault::Options& options = Small()) {
-    return Vault::Open(fs, kFolder, *keys, TestParser(), options, SystemClock());
-  }
-
-  FaultFileSystem fs;
-  std::unique_ptr<VaultKeys> keys;
-};
-
-Result<std::string> ReadAll(Vault& vault, NodeId node) {
-  LG_ASSIGN_OR_RETURN(const Attributes attributes, vault.GetAttributes(node));
-  LG_ASSIGN_OR_RETURN(OpenFile * file, vault.Open(node, O_RDONLY));
-  std::string bytes(attributes.size, '\0');
-  const auto got =
-      vault.Read(*file, 0, MutableByteSpan(reinterpret_cast<uint8_t*>(bytes.data()), bytes.size()));
-  vault.Release(file);
-  if (!got) return got.error();
-  if (*got != bytes.size()) return Error(Errc::kCorrupt, "a short read");
-  return bytes;
 }
 
 // A little life of a PACS, which knows what the vault promised. Names live in /archive.
@@ -283,7 +229,7 @@ TEST_P(VaultFaults, KeepWhatWasPromisedWhicheverCallFails) {
   std::mt19937_64 random(seed);
   for (uint64_t n = 1;;) {
     SCOPED_TRACE("call " + std::to_string(n));
-    Disk disk(seed);
+    FaultDisk disk(seed);
     bool beyond = false;
     std::optional<Work> work;
     {
@@ -395,12 +341,12 @@ TEST(VaultPowerCut, UnderLoadLosesNothingThatWasSynced) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
-  Disk disk(seed);
+  FaultDisk disk(seed);
   for (int round = 1; round <= 25; ++round) {
     SCOPED_TRACE("round " + std::to_string(round));
     std::vector<std::unique_ptr<RecordWriter>> writers;
     {
-      Vault::Options options = Small();
+      Vault::Options options = SmallVault();
       if (round % 2 == 0) options.commit_interval_nanos = 1'000'000;
       auto vault = disk.Open(options);
       ASSERT_THAT(vault, IsOk());
@@ -430,7 +376,7 @@ TEST(VaultPowerCut, UnderLoadLosesNothingThatWasSynced) {
 // The log takes a commit that the index cannot: the vault must not build further ones on an index
 // that does not know it.
 TEST(VaultIndexFaults, AnIndexThatCannotBeWrittenMakesTheVaultReadOnlyUntilRemount) {
-  Disk disk(1);
+  FaultDisk disk(1);
   const std::string value = Noise(7, 60'000);
   std::set<std::string> set;
   {
@@ -440,7 +386,7 @@ TEST(VaultIndexFaults, AnIndexThatCannotBeWrittenMakesTheVaultReadOnlyUntilRemou
     ASSERT_OK_AND_ASSIGN(const Attributes folder,
                          (*vault)->MakeFolder(kRootUser, archive.node, "folder", 0755));
     disk.fs.FailFrom(1, EIO, Lasts::kForEver, {Call::kWrite, Call::kSync, Call::kOpen},
-                     std::string(kFolder) + "/index/");
+                     std::string(kFaultDiskVault) + "/index/");
     Status status;
     for (int i = 0; i < 5000 && status; ++i) {
       const std::string name = "user.n" + std::to_string(i);

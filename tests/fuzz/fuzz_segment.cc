@@ -70,7 +70,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!log) return 0;
   const auto report = (*log)->Recover({}, [](const CommitInfo&, ByteSpan) { return Status{}; });
   if (!report) return 0;
-  (void)(*log)->Verify([](const SealedLog::Damage&) {}, [](uint64_t, uint64_t) {}).has_value();
+  (void)(*log)
+      ->Verify([](const SealedLog::Damage&) {}, [](uint64_t, uint64_t) {}, nullptr)
+      .has_value();
   return 0;
 }
 

@@ -116,7 +116,8 @@ inline Operations OneOfEach() {
           PutEntity{SampleEntity(EntityKind::kStudy, "1.2.3", 50)},
           EraseEntity{EntityKind::kSeries, "1.2.4"},
           PutFiling{SampleFiling(99, 51, "1.2.3.4")},
-          EraseFiling{97}};
+          EraseFiling{97},
+          Punch{{{{{1, 42}, 8192}, 525'904}}}};
 }
 
 }  // namespace leadglass

@@ -30,7 +30,7 @@ crash_rounds() {
     wait "${writers[@]}" 2>/dev/null || true
     comes_back
     before=$(date +%s%N)
-    mount_vault
+    mount_vault -o horizon=0 # room is given back all the while
     took=$((($(date +%s%N) - before) / 1000000))
     ((took <= slowest)) || slowest=$took
     ((took < 2000)) || fail "round $round: mounted again after $took ms (seed $seed)"

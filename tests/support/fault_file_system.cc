@@ -105,6 +105,12 @@ class FaultFile final : public File {
     return node_->bytes.size();
   }
 
+  Result<uint64_t> AllocatedBytes() override {
+    MutexLock lock(fs_.mutex_);
+    LG_RETURN_IF_ERROR(Begin(Call::kSize));
+    return node_->bytes.blocks() * SparseBytes::kBlock;
+  }
+
   Status Truncate(uint64_t size) override {
     MutexLock lock(fs_.mutex_);
     LG_RETURN_IF_ERROR(BeginChange(Call::kTruncate));

@@ -98,7 +98,7 @@ void ExpectWhole(FaultFileSystem& fs, Attempt attempt, const std::string& where)
                     ++damages;
                     ADD_FAILURE() << damage.what << " " << ToString(damage.position);
                   },
-                  [](uint64_t, uint64_t) {}),
+                  [](uint64_t, uint64_t) {}, nullptr),
               IsOk());
   ASSERT_EQ(damages, 0u);
 }

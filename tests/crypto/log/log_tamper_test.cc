@@ -135,7 +135,7 @@ class LogTamper : public ::testing::Test {
     auto log = OpenLog(fs_, options);
     if (!log || !RecoverAll(**log)) return {{{}, "not opened", false}};
     EXPECT_THAT((*log)->Verify([&](const SealedLog::Damage& d) { damages.push_back(d); },
-                               [](uint64_t, uint64_t) {}),
+                               [](uint64_t, uint64_t) {}, nullptr),
                 IsOk());
     return damages;
   }

@@ -223,7 +223,9 @@ TEST(SealedLog, KeepsARecordThatEndsInZeros) {
     const auto damaged = [](const SealedLog::Damage& damage) {
       ADD_FAILURE() << damage.what << " at " << ToString(damage.position);
     };
-    ASSERT_THAT(log->Verify(damaged, [](uint64_t, uint64_t) {}), IsOk());
+    ASSERT_THAT(log->Verify(
+                    damaged, [](uint64_t, uint64_t) {}, nullptr),
+                IsOk());
     ASSERT_THAT(log->AppendCommit(AsBytes("goes on")), IsOk());
     ASSERT_THAT(log->Sync(), IsOk());
     fs.Crash(FaultFileSystem::Tear::kLoseAll);

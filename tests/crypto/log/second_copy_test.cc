@@ -244,7 +244,7 @@ TEST_F(OpenEnd, IsVerifiedAndServedByThatCopyWhileItIsTheNewest) {
   EXPECT_EQ(seen.payloads.size(), 1u);
   std::vector<SealedLog::Damage> damages;
   ASSERT_THAT(log->Verify([&](const SealedLog::Damage& d) { damages.push_back(d); },
-                          [](uint64_t, uint64_t) {}),
+                          [](uint64_t, uint64_t) {}, nullptr),
               IsOk());
   ASSERT_EQ(damages.size(), 1u);
   EXPECT_TRUE(damages[0].healed);

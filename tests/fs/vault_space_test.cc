@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+// Room that deleted and overwritten bytes took goes back to the disk, after the horizon, and
+// nothing else ever does: not when calls of the disk fail, not when it crashes in between.
+#include <fcntl.h>
+
+#include <cerrno>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <thread>
+
+#include "tests/fs/fault_disk.h"
+
+namespace leadglass {
+namespace {
+
+using Call = FaultFileSystem::Call;
+using Lasts = FaultFileSystem::Lasts;
+using Tear = FaultFileSystem::Tear;
+
+constexpr size_t kFiles = 12;
+constexpr size_t kFileSize = 150'000;  // two files to a segment
+
+Vault::Options KeepingDeleted() {
+  Vault::Options options = SmallVault();
+  options.horizon_nanos = 3'600'000'000'000;
+  // Or the disk in memory, which has little room, counts as nearly full.
+  options.spare_segments = 0;
+  options.space_interval_nanos = 0;
+  return options;
+}
+Vault::Options GivingBackAtOnce() {
+  Vault::Options options = KeepingDeleted();
+  options.horizon_nanos = 0;
+  return options;
+}
+
+class VaultSpace : public ::testing::Test {
+ protected:
+  void Open(const Vault::Options& options) {
+    auto opened = disk_.Open(options);
+    ASSERT_THAT(opened, IsOk());
+    vault_ = *std::move(opened);
+  }
+  void Close() {
+    ASSERT_THAT(vault_->Close(), IsOk());
+    vault_.reset();
+  }
+  NodeId Archive() { return vault_->Lookup(kRootInode, "archive")->node; }
+  static std::string Name(size_t i) { return "file" + std::to_string(i); }
+
+  void Write(const std::string& name, uint64_t offset, const std::string& bytes) {
+    OpenFile* file = nullptr;
+    if (const auto there = vault_->Lookup(Archive(), name)) {
+      ASSERT_OK_AND_ASSIGN(file, vault_->Open(there->node, O_RDWR));
+    } else {
+      ASSERT_OK_AND_ASSIGN(const Entry made,
+                           vault_->Create(kRootUser, Archive(), name, 0644, O_RDWR | O_CREAT));
+      file = made.file;
+    }
+    ASSERT_THAT(vault_->Write(*file, offset, AsBytes(bytes), false), IsOk());
+    ASSERT_THAT(vault_->Fsync(*file), IsOk());
+    vault_->Release(file);
+    std::string& now = files_[name];
+    now.resize(std::max(now.size(), offset + bytes.size()));
+    now.replace(offset, bytes.size(), bytes);
+  }
+  void Remove(const std::string& name) {
+    const NodeId node = vault_->Lookup(Archive(), name)->node;
+    ASSERT_THAT(vault_->Unlink(Archive(), name), IsOk());
+    vault_->Forget(node);
+    ASSERT_THAT(vault_->SyncAll(), IsOk());
+    files_.erase(name);
+  }
+  // Files of noise in several segments; those that are even are deleted, the first odd one is
+  // overwritten as a whole, the second in part. One that stays ends it, in the newest segment.
+  void WriteAndDelete() {
+    for (size_t i = 0; i < kFiles; ++i) Write(Name(i), 0, Noise(i, kFileSize));
+    for (size_t i = 0; i < kFiles; i += 2) Remove(Name(i));
+    Write(Name(1), 0, Noise(100, kFileSize));
+    Write(Name(3), 0, Noise(101, kFileSize / 2));
+    Write("last", 0, Noise(102, kFileSize));
+    Write("last2", 0, Noise(103, kFileSize));
+  }
+  void ExpectAllFiles() {
+    for (const auto& [name, bytes] : files_) {
+      ASSERT_OK_AND_ASSIGN(const Attributes found, vault_->Lookup(Archive(), name));
+      const auto read = ReadAll(*vault_, found.node);
+      ASSERT_THAT(read, IsOk()) << name;
+      EXPECT_TRUE(*read == bytes) << name;
+    }
+    const auto report = vault_->Check({});
+    ASSERT_THAT(report, IsOk());
+    EXPECT_THAT(report->damage, ::testing::IsEmpty());
+    EXPECT_FALSE(report->data_lost);
+  }
+  uint64_t DeadBytes() { return vault_->GetStatus()->dead_bytes; }
+  // Until upkeep has done what it can; false: it took too long.
+  bool WaitUntilGivenBack() {
+    for (int i = 0; i < 600; ++i) {
+      if (DeadBytes() == 0) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return false;
+  }
+
+  FaultDisk disk_{1};
+  std::unique_ptr<Vault> vault_;
+  std::map<std::string, std::string> files_;
+};
+
+TEST_F(VaultSpace, ComesBackAfterDeletingAndOverwriting) {
+  Open(GivingBackAtOnce());
+  WriteAndDelete();
+  ASSERT_TRUE(WaitUntilGivenBack()) << DeadBytes() << " bytes are still dead";
+  // What is left is what the files take, and a little: frames, ends of records, commits, footers.
+  const uint64_t live = files_.size() * kFileSize;
+  ASSERT_OK_AND_ASSIGN(const VaultStatus status, vault_->GetStatus());
+  EXPECT_LT(status.log_bytes, live + live / 2 + (512u << 10));
+  ExpectAllFiles();
+  Close();
+  Open(GivingBackAtOnce());
+  ExpectAllFiles();
+}
+
+TEST_F(VaultSpace, StaysUntilTheHorizon) {
+  Open(KeepingDeleted());
+  WriteAndDelete();
+  const uint64_t dead = DeadBytes();
+  EXPECT_GT(dead, (kFiles / 2 + 1) * (kFileSize - 3 * 4096));
+  const uint64_t used = disk_.fs.UsedBytes();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'500));
+  EXPECT_EQ(DeadBytes(), dead);
+  EXPECT_GE(disk_.fs.UsedBytes() + 4096, used);
+  Close();
+  // It is remembered over a remount, and the horizon is what that mount says.
+  Open(GivingBackAtOnce());
+  EXPECT_EQ(DeadBytes(), dead);
+  Write("more", 0, "a commit in a new segment");
+  ASSERT_TRUE(WaitUntilGivenBack());
+  EXPECT_LT(disk_.fs.UsedBytes(), used);
+  ExpectAllFiles();
+}
+
+TEST_F(VaultSpace, ANearlyFullDiskDoesNotWaitForTheHorizon) {
+  disk_.fs.SetCapacity(64u << 20);
+  Open(KeepingDeleted());
+  WriteAndDelete();
+  EXPECT_TRUE(WaitUntilGivenBack());
+  ExpectAllFiles();
+}
+
+TEST_F(VaultSpace, OfAFileThatWasDeletedWhileItsBytesWereNotCommitted) {
+  Open(GivingBackAtOnce());
+  ASSERT_OK_AND_ASSIGN(const Entry made,
+                       vault_->Create(kRootUser, Archive(), "temporary", 0600, O_RDWR | O_CREAT));
+  ASSERT_THAT(vault_->Write(*made.file, 0, AsBytes(Noise(1, kFileSize)), false), IsOk());
+  ASSERT_THAT(vault_->Unlink(Archive(), "temporary"), IsOk());
+  vault_->Forget(made.attributes.node);
+  // Without a FLUSH, as after the death of a process whose pages came late.
+  vault_->Release(made.file);
+  EXPECT_GT(DeadBytes(), kFileSize - 3 * 4096);
+}
+
+TEST_F(VaultSpace, ARebuiltIndexKnowsWhatIsDeadAndWhatIsPunched) {
+  Open(KeepingDeleted());
+  WriteAndDelete();
+  const uint64_t dead = DeadBytes();
+  Close();
+  ASSERT_THAT(Vault::Reindex(disk_.fs, kFaultDiskVault, *disk_.keys, nullptr, SystemClock()),
+              IsOk());
+  Open(KeepingDeleted());
+  EXPECT_EQ(DeadBytes(), dead);
+  Close();
+  Open(GivingBackAtOnce());
+  Write("more", 0, "a commit in a new segment");
+  ASSERT_TRUE(WaitUntilGivenBack());
+  Close();
+  ASSERT_THAT(Vault::Reindex(disk_.fs, kFaultDiskVault, *disk_.keys, nullptr, SystemClock()),
+              IsOk());
+  Open(KeepingDeleted());
+  EXPECT_EQ(DeadBytes(), 0u);
+  ExpectAllFiles();
+}
+
+TEST_F(VaultSpace, ADiskThatCannotPunchIsAskedOnce) {
+  Open(GivingBackAtOnce());
+  disk_.fs.FailFrom(1, EOPNOTSUPP, Lasts::kForEver, {Call::kPunchHole});
+  WriteAndDelete();
+  for (int i = 0; i < 600 && !vault_->GetStatus()->cannot_punch; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_TRUE(vault_->GetStatus()->cannot_punch);
+  EXPECT_FALSE(vault_->GetStatus()->failed);
+  Write("after", 0, Noise(7, kFileSize));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1'500));
+  EXPECT_EQ(disk_.fs.faults(), 1u);
+  ExpectAllFiles();
+}
+
+// Every call of the disk from the moment on at which something can be given back fails once, or all
+// of them from one on; then the machine crashes. Nothing that is needed is lost, and what a Punch
+// promised is done by the next mount.
+TEST_F(VaultSpace, ACrashInBetweenLosesNothingAndIsMadeGood) {
+  for (const Tear tear : {Tear::kKeepAll, Tear::kLoseAll, Tear::kScatter}) {
+    for (uint64_t n = 1;; ++n) {
+      SCOPED_TRACE(std::to_string(static_cast<int>(tear)) + ", call " + std::to_string(n));
+      FaultDisk fresh(n);
+      files_.clear();
+      {
+        auto opened = fresh.Open(KeepingDeleted());
+        ASSERT_THAT(opened, IsOk());
+        vault_ = *std::move(opened);
+        WriteAndDelete();
+        Close();
+      }
+      auto opened = fresh.Open(GivingBackAtOnce());
+      ASSERT_THAT(opened, IsOk());
+      vault_ = *std::move(opened);
+      Write("more", 0, "a commit in a new segment");
+      fresh.fs.FailFrom(n, EIO, Lasts::kForEver, {Call::kPunchHole, Call::kSync, Call::kWrite});
+      for (int i = 0; i < 40 && DeadBytes() > 0 && fresh.fs.faults() == 0; ++i)
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      const bool beyond = fresh.fs.faults() == 0;
+      fresh.fs.FailFrom(1, EIO, Lasts::kForEver);
+      (void)vault_->Close();
+      vault_.reset();
+      fresh.fs.Crash(tear);
+      opened = fresh.Open(GivingBackAtOnce());
+      ASSERT_THAT(opened, IsOk());
+      vault_ = *std::move(opened);
+      ExpectAllFiles();
+      Write("more", 0, "another commit, in another segment");
+      ASSERT_TRUE(WaitUntilGivenBack());
+      ExpectAllFiles();
+      ASSERT_OK_AND_ASSIGN(const VaultStatus status, vault_->GetStatus());
+      const uint64_t live = files_.size() * kFileSize;
+      EXPECT_LT(status.log_bytes, live + live / 2 + (512u << 10));
+      Close();
+      if (HasFailure() || beyond) break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace leadglass
