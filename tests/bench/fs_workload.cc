@@ -33,9 +33,8 @@
 
 #include "tests/bench/workload_files.h"
 
+namespace leadglass::bench {
 namespace {
-
-using namespace leadglass::bench;
 
 struct Options {
   std::string name;
@@ -334,9 +333,7 @@ void MakeTree(const Options& options) {
   Measurement().Print(0);
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   Options options;
   CLI::App app("One workload of the benchmark on one folder.");
   app.add_option("workload", options.name)->required();
@@ -376,3 +373,8 @@ int main(int argc, char** argv) {
   std::fprintf(stderr, "fs_workload: there is no workload %s\n", options.name.c_str());
   return 2;
 }
+
+}  // namespace
+}  // namespace leadglass::bench
+
+int main(int argc, char** argv) { return leadglass::bench::Main(argc, argv); }

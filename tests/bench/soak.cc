@@ -27,9 +27,8 @@
 
 #include "tests/bench/workload_files.h"
 
+namespace leadglass::bench {
 namespace {
-
-using namespace leadglass::bench;
 
 constexpr size_t kPiece = 128 << 10;  // as cp(1)
 
@@ -277,9 +276,7 @@ class Soak {
   Figures total_;
 };
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int Main(int argc, char** argv) {
   Options options;
   CLI::App app("Importers and readers on one folder, for a while.");
   app.add_option("folder", options.folder)->required();
@@ -297,3 +294,8 @@ int main(int argc, char** argv) {
     return 1;
   }
 }
+
+}  // namespace
+}  // namespace leadglass::bench
+
+int main(int argc, char** argv) { return leadglass::bench::Main(argc, argv); }
