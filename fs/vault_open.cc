@@ -183,7 +183,6 @@ Status VaultImpl::Start() {
   inodes_ = std::make_unique<InodeTable>(*index_, clock_);
   if (!options_.read_only) {
     LG_RETURN_IF_ERROR(SweepOrphans());
-    RepeatLastPunch();
     CheckRoom();
     upkeep_ = std::jthread([this](const std::stop_token& stop) { RunUpkeep(stop); });
   }

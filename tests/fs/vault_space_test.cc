@@ -103,6 +103,16 @@ class VaultSpace : public ::testing::Test {
     }
     return false;
   }
+  // Until the log takes what the files take, and a little: frames, ends of records, commits,
+  // footers. (What a Punch named is no longer counted as dead, whether or not it is done yet.)
+  bool WaitUntilSmall() {
+    const uint64_t live = files_.size() * kFileSize;
+    for (int i = 0; i < 600; ++i) {
+      if (vault_->GetStatus()->log_bytes < live + live / 2 + (512u << 10)) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return false;
+  }
 
   FaultDisk disk_{1};
   std::unique_ptr<Vault> vault_;
@@ -113,10 +123,7 @@ TEST_F(VaultSpace, ComesBackAfterDeletingAndOverwriting) {
   Open(GivingBackAtOnce());
   WriteAndDelete();
   ASSERT_TRUE(WaitUntilGivenBack()) << DeadBytes() << " bytes are still dead";
-  // What is left is what the files take, and a little: frames, ends of records, commits, footers.
-  const uint64_t live = files_.size() * kFileSize;
-  ASSERT_OK_AND_ASSIGN(const VaultStatus status, vault_->GetStatus());
-  EXPECT_LT(status.log_bytes, live + live / 2 + (512u << 10));
+  EXPECT_TRUE(WaitUntilSmall()) << vault_->GetStatus()->log_bytes << " bytes";
   ExpectAllFiles();
   Close();
   Open(GivingBackAtOnce());
@@ -232,9 +239,7 @@ TEST_F(VaultSpace, ACrashInBetweenLosesNothingAndIsMadeGood) {
       Write("more", 0, "another commit, in another segment");
       ASSERT_TRUE(WaitUntilGivenBack());
       ExpectAllFiles();
-      ASSERT_OK_AND_ASSIGN(const VaultStatus status, vault_->GetStatus());
-      const uint64_t live = files_.size() * kFileSize;
-      EXPECT_LT(status.log_bytes, live + live / 2 + (512u << 10));
+      EXPECT_TRUE(WaitUntilSmall()) << vault_->GetStatus()->log_bytes << " bytes";
       Close();
       if (HasFailure() || beyond) break;
     }
