@@ -30,7 +30,14 @@ Result<Vault::CheckReport> VaultImpl::Check(
   const auto report_progress = [&](uint64_t done, uint64_t all) {
     if (progress) progress(done, all);
   };
-  LG_RETURN_IF_ERROR(log_->Verify(note_damage, report_progress, note_punches));
+  {
+    // The log is looked at as it is now: a record must not be punched by a later commit meanwhile.
+    checking_ = true;
+    MutexLock no_punching(punch_mutex_);
+    const Status verified = log_->Verify(note_damage, report_progress, note_punches);
+    checking_ = false;
+    LG_RETURN_IF_ERROR(verified);
+  }
   for (const SealedLog::Damage& damage : found) {
     // Should a file need such a record all the same, its bytes are found missing below.
     const bool data = damage.what == "data record";

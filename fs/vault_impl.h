@@ -11,8 +11,8 @@
 // commit_mutex_, so index order is log order; only then do the records in memory change. A failed
 // commit thus leaves memory, index and log as they were.
 //
-// Lock order: names_mutex_, inode locks (ascending), commit_mutex_, then leaves (dirty_mutex_,
-// orphan_mutex_, notice_mutex_, the parts' own locks).
+// Lock order: punch_mutex_, names_mutex_, inode locks (ascending), commit_mutex_, then leaves
+// (dirty_mutex_, orphan_mutex_, notice_mutex_, the parts' own locks).
 
 #include <condition_variable>
 #include <deque>
@@ -207,11 +207,14 @@ class VaultImpl final : public Vault {
   // vault_space.cc
   // Looks whether the disk is nearly full; see nearly_full_.
   void CheckRoom();
-  // Gives a batch of what died before the horizon back to the disk; true: there is more.
+  // Gives a batch of what died before the horizon back to the disk; true: there is more. Upkeep
+  // only.
   bool GiveSpaceBack();
-  Status PunchBatch(const std::vector<RecordSpace>& dead);
-  // Does what the newest Punch said, which a crash may have kept from being done.
-  void RepeatLastPunch();
+  bool PunchDead() LG_REQUIRES(punch_mutex_);
+  Status PunchBatch(const std::vector<RecordSpace>& dead) LG_REQUIRES(punch_mutex_);
+  // Does what the newest Punch said, which a crash may have kept from being done. Not while
+  // mounting: it looks at the size of every segment.
+  void RepeatLastPunch() LG_REQUIRES(punch_mutex_);
 
   FileSystem& fs_;
   const std::string folder_;
@@ -228,6 +231,11 @@ class VaultImpl final : public Vault {
   std::vector<std::string> lost_;  // of the log, when it is salvaged; set by Start()
   std::unique_ptr<KeyStore> key_store_;
   std::unique_ptr<InodeTable> inodes_;
+
+  // Held from before a Punch is committed until it is done, and by who compares holes with commits.
+  Mutex punch_mutex_;
+  bool last_punch_repeated_ LG_GUARDED_BY(punch_mutex_) = false;
+  std::atomic<bool> checking_{false};  // somebody has punch_mutex_, or waits for it, for long
 
   Mutex names_mutex_;
   std::optional<IdSource> ids_;  // set by Start(); used under names_mutex_

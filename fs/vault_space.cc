@@ -26,10 +26,18 @@ void VaultImpl::CheckRoom() {
 }
 
 bool VaultImpl::GiveSpaceBack() {
-  if (cannot_punch_ || Failed() || index_->counts().dead_bytes == 0) return false;
-  const int64_t horizon = nearly_full_ ? 0 : options_.horizon_nanos;
+  // Upkeep has other things to do than to wait for a check of the whole log.
+  if (cannot_punch_ || Failed() || checking_) return false;
+  MutexLock punching(punch_mutex_);
+  if (!last_punch_repeated_) RepeatLastPunch();
+  last_punch_repeated_ = true;
+  return PunchDead();
+}
+
+bool VaultImpl::PunchDead() {
   const auto head = index_->head();
-  if (!head) return false;
+  if (!head || cannot_punch_ || index_->counts().dead_bytes == 0) return false;
+  const int64_t horizon = nearly_full_ ? 0 : options_.horizon_nanos;
   const auto dead =
       index_->DeadRecords(clock_.WallNanos() - horizon, head->second.segment, kPunchBatch);
   if (!dead || dead->empty()) return false;

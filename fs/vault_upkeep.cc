@@ -19,7 +19,6 @@ constexpr int kMaxIncomingDepth = 64;
 }  // namespace
 
 void VaultImpl::RunUpkeep(const std::stop_token& stop) {
-  RepeatLastPunch();  // here and not while mounting: it looks at the size of every segment
   int64_t incoming_checked = 0;
   int64_t space_checked = 0;
   bool preparing = false;

@@ -130,6 +130,14 @@ TEST_F(VaultSpace, ComesBackAfterDeletingAndOverwriting) {
   ExpectAllFiles();
 }
 
+TEST_F(VaultSpace, ACheckMeanwhileFindsNoDamage) {
+  Open(GivingBackAtOnce());
+  WriteAndDelete();
+  for (int i = 0; i < 1'000 && DeadBytes() > 0; ++i) ExpectAllFiles();
+  EXPECT_TRUE(WaitUntilGivenBack());
+  ExpectAllFiles();
+}
+
 TEST_F(VaultSpace, StaysUntilTheHorizon) {
   Open(KeepingDeleted());
   WriteAndDelete();
