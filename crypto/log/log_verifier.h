@@ -19,6 +19,9 @@ class LogVerifier {
   using Report = std::function<void(const SealedLog::Damage&)>;
   using Progress = std::function<void(uint64_t done, uint64_t all)>;
 
+  // `files` and `keys` outlive the object. `report` gets damage in log order, `commits` every
+  // commit that opens, in order, and may be null; all three are called from Run(), in its thread.
+  // Nothing on the disk is changed, whatever is found.
   LogVerifier(SegmentFiles& files, const Uuid& vault_id, const LogKeys& keys, Report report,
               Progress progress, SealedLog::CommitVisitor commits)
       : files_(files),
