@@ -33,6 +33,9 @@ Appender::Appender(SegmentFiles& files, const LogKeys& keys, Start start)
       spares_(files.fs(), files.folder(), start_.segment_size, start_.spare_segments),
       reserve_(files.fs(), files.folder(), start_.reserve_bytes),
       chain_(start_.tail.link),
+      next_base_(start_.base),
+      segment_base_(start_.base),
+      base_(start_.base),
       head_(start_.tail.head),
       next_sequence_(start_.tail.next_sequence),
       next_number_(start_.next_number),
@@ -136,7 +139,8 @@ Result<CommitInfo> Appender::AppendCommit(ByteSpan payload, bool use_reserve) {
 
 // Makes sure that there is a segment with room for such a record.
 Status Appender::Prepare(const Frame& frame, bool use_reserve) {
-  if (segment_ == nullptr || !segment_->Fits(frame))
+  // A segment that is to state a base begins at once: nothing is given back before one does.
+  if (segment_ == nullptr || segment_base_ < next_base_ || !segment_->Fits(frame))
     return BeginSegment(frame.record_length + FooterBuilder::EntrySize(frame), use_reserve);
   return segment_->MakeRoom(frame, reserve_, use_reserve);
 }
@@ -210,10 +214,12 @@ Status Appender::StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t numb
   }
   header.first_sequence = next_sequence_;
   header.durable = durable_;
+  header.base = next_base_;
   LG_RETURN_IF_ERROR(next->WriteHeader(header, has_previous ? &previous_block : nullptr));
   folders_unsynced_.insert(EpochFolder(files_.folder(), start_.epoch));
   segment_ = std::move(next);
   segment_has_commit_ = false;
+  segment_base_ = header.base;
   segment_continues_ = {header.previous, header.previous_length};
   chain_.Reset(ChainBaseOf(segment_->block()));
   return inherited_.has_value() ? InheritFooter() : Status{};
@@ -339,6 +345,7 @@ Status Appender::SyncAsLeader() {
   const uint64_t batch = taken_;
   const Head head = head_;
   const Position end = EndToState();
+  const SegmentId base = segment_has_commit_ ? segment_base_ : base_;
   // Earlier segments before the one that continues them.
   std::vector<std::shared_ptr<File>> files = std::move(ended_unsynced_);
   ended_unsynced_.clear();
@@ -362,6 +369,7 @@ Status Appender::SyncAsLeader() {
   synced_ = batch;
   durable_ = end;
   durable_head_ = head;
+  base_ = base;
   return {};
 }
 
@@ -391,6 +399,16 @@ Head Appender::head() const {
 Head Appender::durable_head() const {
   MutexLock lock(mutex_);
   return durable_head_;
+}
+
+void Appender::SetBase(SegmentId base) {
+  MutexLock lock(mutex_);
+  next_base_ = std::max(next_base_, base);
+}
+
+SegmentId Appender::base() const {
+  MutexLock lock(mutex_);
+  return base_;
 }
 
 bool Appender::poisoned() const {

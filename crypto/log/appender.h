@@ -48,6 +48,7 @@ class Appender {
     uint32_t epoch = 1;        // of the segments to come
     uint64_t next_number = 1;  // of the first of them
     bool begins_epoch = false;
+    SegmentId base;  // as the tail's header states it
   };
 
   // `files` and `keys` outlive the appender. No segment is created before SecureTail() or the first
@@ -76,6 +77,9 @@ class Appender {
   // callers share one fdatasync, and what comes during it waits for the next. Returns at once when
   // nothing is new.
   Status Sync() LG_EXCLUDES(mutex_);
+  // See SealedLog::SetBase() and base().
+  void SetBase(SegmentId base) LG_EXCLUDES(mutex_);
+  SegmentId base() const LG_EXCLUDES(mutex_);
   // See SealedLog::PrepareAhead().
   bool PrepareAhead() LG_EXCLUDES(mutex_);
   // Syncs, then writes the last segment's footer, gives its unused room back and syncs that. Only
@@ -147,6 +151,9 @@ class Appender {
   bool segment_has_commit_ LG_GUARDED_BY(mutex_) = false;
   Position segment_continues_ LG_GUARDED_BY(mutex_);  // the end of what was before it
   Chain chain_ LG_GUARDED_BY(mutex_);
+  SegmentId next_base_ LG_GUARDED_BY(mutex_);     // what the next segment's header states
+  SegmentId segment_base_ LG_GUARDED_BY(mutex_);  // what that of the open one does
+  SegmentId base_ LG_GUARDED_BY(mutex_);          // that of the newest durable commit's segment
   Head head_ LG_GUARDED_BY(mutex_);
   uint64_t next_sequence_ LG_GUARDED_BY(mutex_);
   uint64_t next_number_ LG_GUARDED_BY(mutex_);

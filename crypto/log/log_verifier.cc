@@ -23,15 +23,18 @@ void LogVerifier::Found(Position position, std::string what, bool healed) {
 }
 
 Status LogVerifier::Run(SegmentId last, uint64_t length, bool complete,
-                        std::vector<SegmentId> heirs) {
+                        std::vector<SegmentId> heirs, SegmentId base) {
   heirs_ = std::move(heirs);
+  base_ = base;
   LG_ASSIGN_OR_RETURN(SegmentCatalog catalog, SegmentCatalog::Read(files_, vault_id_, true, true));
   LG_RETURN_IF_ERROR(BuildPath(last, length, catalog));
-  for (const Link& link : path_) all_ += link.length;
+  for (const Link& link : path_)
+    if (!(link.entry.header.id < base_)) all_ += link.length;
   Digest running{};
   for (size_t i = 0; i < path_.size(); ++i) {
     const Link* previous = i == 0 ? nullptr : &path_[i - 1];
     LG_RETURN_IF_ERROR(CheckHeader(path_[i], previous));
+    if (path_[i].entry.header.id < base_) continue;
     // Where the chain's running value differs though all before was good, records behind the
     // last commit were exchanged: nothing that counts, but not what was written.
     if (previous != nullptr && path_[i].entry.header.link != running && running != Digest{})
@@ -68,8 +71,8 @@ Status LogVerifier::BuildPath(SegmentId last, uint64_t length, SegmentCatalog& c
     const Result<CatalogEntry> entry = catalog.Header(at);
     if (!entry && entry.error().code != Errc::kCorrupt) return entry.error();
     if (!entry) {
-      // Without it nothing says what came before.
-      Found({at, 0}, "segment header", false);
+      // Without it nothing says what came before; nothing of that is needed before the base.
+      Found({at, 0}, "segment header", at < base_);
       break;
     }
     path_.push_back({*entry, length});

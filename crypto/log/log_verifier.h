@@ -33,8 +33,10 @@ class LogVerifier {
                          : [](const CommitInfo&, ByteSpan) { return Status{}; }) {}
 
   // Checks the log as it was when `last` ended at `length`, with its footer if `complete`; `heirs`
-  // may have inherited that. Fails only when files cannot be read.
-  Status Run(SegmentId last, uint64_t length, bool complete, std::vector<SegmentId> heirs);
+  // may have inherited that. Of the segments before `base` the headers only: they may have holes.
+  // Fails only when files cannot be read.
+  Status Run(SegmentId last, uint64_t length, bool complete, std::vector<SegmentId> heirs,
+             SegmentId base);
 
  private:
   struct Link {
@@ -57,6 +59,7 @@ class LogVerifier {
   const SealedLog::CommitVisitor commits_;
   std::vector<Link> path_;        // oldest first
   std::vector<SegmentId> heirs_;  // of the last
+  SegmentId base_;
   uint64_t done_ = 0;
   uint64_t all_ = 0;
 };

@@ -28,6 +28,7 @@ Result<Recovered> Recovery::Run(const From& from, const SealedLog::CommitVisitor
   commitless_.clear();
   out_ = {};
   met_from_ = met_remembered_ = false;
+  before_base_ = {};
   last_read_ = 0;
   out_.report.segments = catalog_.listing().segments.size();
   LG_ASSIGN_OR_RETURN(const auto newest, FindNewest());
@@ -122,6 +123,7 @@ Result<bool> Recovery::IsAuthentic(const CatalogEntry& entry, const SegmentScan&
 // Backward by what the headers say, as far as `from` and the remembered head need.
 Status Recovery::BuildPath(SegmentId newest, const From& from) {
   const auto& remembered = options_.not_older_than;
+  out_.base = path_.back().entry.header.base;
   bool reached_from = false;
   SegmentId at = newest;
   while (true) {
@@ -131,6 +133,10 @@ Status Recovery::BuildPath(SegmentId newest, const From& from) {
     const bool reached_remembered =
         !remembered.has_value() || header.previous_head.commit_number < remembered->commit_number;
     if (header.previous.number == 0 || (reached_from && reached_remembered)) break;
+    if (at <= out_.base) {
+      before_base_ = header.previous_head;
+      break;
+    }
     if (header.previous >= at)
       return Error(Errc::kCorrupt, ToString(at) + " names a later segment as the one before it");
     at = header.previous;
@@ -364,6 +370,10 @@ Status Recovery::Finish(const From& from) {
   if (Names(from) && !met_from_) return NotOnChain();
   const auto& remembered = options_.not_older_than;
   if (!remembered.has_value() || remembered->commit_number == 0 || met_remembered_) return {};
+  // Before the base only the last commit's chain value is known, and numbers: threat-model.md.
+  const bool before_base = remembered->commit_number < before_base_.commit_number &&
+                           remembered->epoch <= before_base_.epoch;
+  if (before_base || *remembered == before_base_) return {};
   // The one that is remembered may be among the lost.
   if (options_.salvage && last_read_ > remembered->commit_number) return {};
   if (!options_.accept_rollback)

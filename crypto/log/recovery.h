@@ -40,6 +40,7 @@ struct Recovered {
   LogTail tail;
   Position stated_durable;  // the newest durable position that anything in the log states
   Head durable_head;        // the newest commit below it
+  SegmentId base;           // SegmentHeader::base, as the newest segment that counts states it
   bool older_than_remembered = false;
   std::vector<SegmentId> counted;  // from the one of `stated_durable` (or the first walked) on
   std::vector<SegmentId> dropped;  // newer ones that hold nothing that counts
@@ -97,6 +98,7 @@ class Recovery {
   Recovered out_;
   bool met_from_ = false;
   bool met_remembered_ = false;
+  Head before_base_;        // the newest commit before the base, where the path begins there
   uint64_t last_read_ = 0;  // number of the newest commit read so far
 };
 

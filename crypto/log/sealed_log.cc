@@ -14,6 +14,9 @@ namespace leadglass {
 
 namespace {
 
+// Not worth the work, and what a partial block here and there takes.
+constexpr uint64_t kLeastCleared = 64u << 10;
+
 class SegmentedLog final : public SealedLog {
  public:
   SegmentedLog(FileSystem& fs, const std::string& folder, const Uuid& vault_id, LogKeys keys,
@@ -56,6 +59,7 @@ class SegmentedLog final : public SealedLog {
     tail_length_ = found.tail.length;
     tail_complete_ = found.tail.complete;
     tail_heirs_ = found.tail.heirs;
+    tail_base_ = found.base;
     if (!options_.read_only) {
       LG_RETURN_IF_ERROR(MakeTailDurable(found));
       StartAppender(std::move(found));
@@ -138,6 +142,45 @@ class SegmentedLog final : public SealedLog {
     return {};
   }
 
+  void SetBase(SegmentId base) override {
+    LG_CHECK(recovered_);
+    if (appender_) appender_->SetBase(base);
+  }
+
+  SegmentId base() const override { return appender_ ? appender_->base() : tail_base_; }
+
+  Result<std::vector<SegmentId>> SegmentsBeforeBase() const override {
+    LG_ASSIGN_OR_RETURN(SegmentListing listing, ListSegments(files_.fs(), files_.folder()));
+    const SegmentId base = this->base();
+    std::erase_if(listing.segments, [base](SegmentId id) { return !(id < base); });
+    return std::move(listing.segments);
+  }
+
+  Result<uint64_t> ClearSegment(SegmentId id, const BlockMap& needed) override {
+    LG_CHECK(recovered_);
+    if (!appender_) return Error(Errc::kUnavailable, "the log is open for reading only");
+    if (!(id < base()))
+      return Error(Errc::kInvalidArgument, ToString(id) + " is not before the base");
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t counted, OldBytes());
+    LG_ASSIGN_OR_RETURN(const auto file,
+                        files_.fs().Open(SegmentPath(files_.folder(), id), OpenMode::kReadWrite));
+    LG_ASSIGN_OR_RETURN(const uint64_t before, file->AllocatedBytes());
+    const uint64_t stays = kSegmentHeaderSize + needed.count() * kPunchBlock;
+    if (before < stays + kLeastCleared) return uint64_t{0};
+    LG_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+    static_assert(kSegmentHeaderSize == kPunchBlock);
+    for (uint64_t block = 1; block * kPunchBlock < size;) {
+      uint64_t end = block;
+      while (end * kPunchBlock < size && !needed.Needs(end)) ++end;
+      if (end > block) {
+        const uint64_t from = block * kPunchBlock;
+        LG_RETURN_IF_ERROR(file->PunchHole(from, std::min(end * kPunchBlock, size) - from));
+      }
+      block = end + 1;
+    }
+    return FinishPunching(*file, before);
+  }
+
   Result<SpaceUse> Space() const override {
     SpaceUse use;
     LG_ASSIGN_OR_RETURN(use.log_bytes, OldBytes());
@@ -171,7 +214,7 @@ class SegmentedLog final : public SealedLog {
     if (!segment.has_value()) return {};
     return LogVerifier(files_, vault_id_, keys_, report, progress, commits)
         .Run(*segment, length, complete,
-             segment == tail_segment_ ? tail_heirs_ : std::vector<SegmentId>());
+             segment == tail_segment_ ? tail_heirs_ : std::vector<SegmentId>(), base());
   }
 
   Status Close() override { return appender_ ? appender_->Close() : Status{}; }
@@ -238,6 +281,7 @@ class SegmentedLog final : public SealedLog {
       start.epoch = highest + 1;
       start.begins_epoch = true;
     }
+    start.base = found.base;
     start.tail = std::move(found.tail);
     appender_ = std::make_unique<Appender>(files_, keys_, std::move(start));
   }
@@ -250,10 +294,16 @@ class SegmentedLog final : public SealedLog {
       const FileRange range = PunchableRange(record);
       if (range.length > 0) LG_RETURN_IF_ERROR(file->PunchHole(range.offset, range.length));
     }
-    LG_RETURN_IF_ERROR(file->Sync());
-    LG_ASSIGN_OR_RETURN(const uint64_t after, file->AllocatedBytes());
-    punched_bytes_ += before - std::min(before, after);
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const uint64_t got, FinishPunching(*file, before));
     return {};
+  }
+
+  Result<uint64_t> FinishPunching(File& file, uint64_t allocated_before) {
+    LG_RETURN_IF_ERROR(file.Sync());
+    LG_ASSIGN_OR_RETURN(const uint64_t after, file.AllocatedBytes());
+    const uint64_t got = allocated_before - std::min(allocated_before, after);
+    punched_bytes_ += got;
+    return got;
   }
 
   // Bytes of the segments that were there before; counted at the first question.
@@ -289,6 +339,7 @@ class SegmentedLog final : public SealedLog {
   uint64_t tail_length_ = 0;
   bool tail_complete_ = false;
   std::vector<SegmentId> tail_heirs_;
+  SegmentId tail_base_;
 
   mutable Mutex old_bytes_mutex_;
   mutable std::optional<uint64_t> old_bytes_ LG_GUARDED_BY(old_bytes_mutex_);

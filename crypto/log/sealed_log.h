@@ -28,6 +28,7 @@
 
 #include "crypto/base/file.h"
 #include "crypto/base/secret.h"
+#include "crypto/log/block_map.h"
 #include "crypto/log/position.h"
 #include "crypto/log/record_space.h"
 
@@ -132,11 +133,12 @@ class SealedLog {
   // Called for each commit in order; an error stops recovery and is returned.
   using CommitVisitor = std::function<Status(const CommitInfo&, ByteSpan payload)>;
 
-  // Finds the end of the log, handing every commit after `from` (nullopt: from the beginning) to
-  // `visitor`. `from` is a point the index remembers.
-  //   kNotFound: `from` is not on this log's chain (the index belongs elsewhere or is ahead): the
-  //     caller drops its index and calls again with nullopt. The only error after which calling
-  //     again is allowed.
+  // Finds the end of the log, handing every commit after `from` (nullopt: from the base on, which
+  // is the beginning where there was no checkpoint) to `visitor`. `from` is a point the index
+  // remembers.
+  //   kNotFound: `from` is not on this log's chain (the index belongs elsewhere or is ahead), or
+  //     lies before the base: the caller drops its index and calls again with nullopt. The only
+  //     error after which calling again is allowed.
   //   kCorrupt: damage below the durable position that no second copy heals; the message names
   //     segment and offset. kAccessDenied: older than options.not_older_than.
   // Damage above the durable position is a torn tail: counted, and gone once appends begin, because
@@ -186,6 +188,23 @@ class SealedLog {
   // kUnavailable: opened read-only. Else the disk's error; EOPNOTSUPP where it cannot punch holes.
   virtual Status PunchData(std::span<const RecordSpace> records) = 0;
 
+  // A checkpoint has ended that begins in the segment `base` (not before an earlier one's): the
+  // commits from there on say all that the vault has to remember, and are durable. The next append
+  // begins a segment, whose header says so, as do all later ones. Never goes back.
+  virtual void SetBase(SegmentId base) = 0;
+  // The segment with which Recover() begins when it is given no point to go on from, as the segment
+  // of the newest durable commit states it. Number 0: the log's first one.
+  virtual SegmentId base() const = 0;
+  // The segments before base(), ascending. Reads the folder.
+  virtual Result<std::vector<SegmentId>> SegmentsBeforeBase() const = 0;
+  // Gives all blocks of a segment before base() back to the disk but its header's and those that
+  // `needed` has: commits, footers, and frames, too. The caller vouches that `needed` has every
+  // record of the segment that a file's bytes are read from, or that is to stay. Durable on return,
+  // and gives the bytes that the disk got. Does nothing where that would be next to nothing. May be
+  // called again.
+  // kInvalidArgument: not before base(). Others as PunchData().
+  virtual Result<uint64_t> ClearSegment(SegmentId id, const BlockMap& needed) = 0;
+
   struct SpaceUse {
     uint64_t log_bytes = 0;       // of the disk that all segment files take
     uint64_t writable_bytes = 0;  // what can still be appended before kNoSpace (reserve excluded)
@@ -203,10 +222,11 @@ class SealedLog {
     bool healed = false;  // a second copy serves
   };
   // Reads everything: frames, CRCs, tag digests, chain, headers, footers; opens every commit.
-  // Data records are checked without their keys (CRC and tag digest). Damage goes to `report` in
-  // log order; punched records are among it, and only the commits tell which they are. `progress`
-  // gets bytes done and in all, `commits`, which may be null, every commit that opens, in order;
-  // its error ends the work and is returned.
+  // Data records are checked without their keys (CRC and tag digest). Of segments before the base
+  // the headers are read only: the rest is for who knows which records are needed. Damage goes to
+  // `report` in log order; punched records are among it, and only the commits tell which they are.
+  // `progress` gets bytes done and in all, `commits`, which may be null, every commit that opens,
+  // in order; its error ends the work and is returned.
   virtual Status Verify(const std::function<void(const Damage&)>& report,
                         const std::function<void(uint64_t, uint64_t)>& progress,
                         const CommitVisitor& commits) = 0;

@@ -67,7 +67,7 @@ HeaderBlock EncodeHeaderBlock(const SegmentHeader& header) {
   w.Zeros(3);
   w.U64(header.compatible);
   w.U64(header.read_only_compatible);
-  w.U64(header.incompatible);
+  w.U64(header.incompatible | (header.base.number > 0 ? kFeatureBase : 0));
   w.Raw(header.vault_id);
   WriteSegmentId(w, header.id);
   w.Raw(header.session);
@@ -79,6 +79,7 @@ HeaderBlock EncodeHeaderBlock(const SegmentHeader& header) {
   WriteHead(w, header.parent);
   WriteSegmentId(w, header.durable.segment);
   w.U64(header.durable.offset);
+  WriteSegmentId(w, header.base);
   w.Zeros(kCrcAt - w.size());
   w.U32(Crc32c(w.span()));
   HeaderBlock block{};
@@ -111,6 +112,7 @@ Result<SegmentHeader> DecodeHeaderBlock(ByteSpan block) {
   header.parent = ReadHead(r);
   header.durable.segment = ReadSegmentId(r);
   header.durable.offset = r.U64();
+  header.base = ReadSegmentId(r);
   LG_RETURN_IF_ERROR(CheckFormat(header));
   return header;
 }

@@ -23,7 +23,10 @@ inline constexpr size_t kHeaderBlockSize = 512;
 // unknown read-only-compatible bit: not written to; an unknown compatible bit: ignored.
 inline constexpr uint64_t kKnownCompatible = 0;
 inline constexpr uint64_t kKnownReadOnlyCompatible = 0;
-inline constexpr uint64_t kKnownIncompatible = 0;
+// SegmentHeader::base is stated: a reader that does not know it would look for commits that are not
+// there any more. Set by EncodeHeaderBlock() where it has to be.
+inline constexpr uint64_t kFeatureBase = 1;
+inline constexpr uint64_t kKnownIncompatible = kFeatureBase;
 
 enum class SegmentClass : uint8_t { kMain = 0, kHot = 1, kAudit = 2 };
 
@@ -50,6 +53,10 @@ struct SegmentHeader {
   Head parent;
   // Everything below was durable when this header was written.
   Position durable;
+  // The segment from which on the commits say all that there is to say: a checkpoint begins in it
+  // and had ended when this header was written. Number 0: the log's first segment. Earlier segments
+  // hold bytes of files and nothing else that counts, and may have holes where no file needs them.
+  SegmentId base;
 
   bool operator==(const SegmentHeader&) const = default;
 };

@@ -141,7 +141,7 @@ TEST(SegmentHeader, RefusesANewerFormatAndUnknownIncompatibleFeatures) {
   EXPECT_THAT(DecodeSegmentHeader(EncodeSegmentHeader(EncodeHeaderBlock(newer), nullptr)),
               FailsWith(Errc::kUnsupported));
   newer = SomeHeader();
-  newer.incompatible = 1;
+  newer.incompatible = kKnownIncompatible + 1;
   EXPECT_THAT(DecodeSegmentHeader(EncodeSegmentHeader(EncodeHeaderBlock(newer), nullptr)),
               FailsWith(Errc::kUnsupported));
   newer = SomeHeader();
