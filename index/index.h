@@ -28,6 +28,23 @@
 
 namespace leadglass {
 
+// The newest checkpoint, and what came after it.
+struct CheckpointState {
+  SegmentId base;               // number 0: there was none
+  int64_t applied_at = 0;       // when the index was told; nanoseconds since 1970 UTC
+  SegmentId cleared;            // as the newest Cleared says
+  uint64_t restated_bytes = 0;  // that it took in the log
+  // What only another checkpoint gives back to the disk, of what came after it: commits, with their
+  // copies, and data records too small to be punched of which no file has a byte. About right.
+  uint64_t stale_bytes = 0;
+};
+
+// A piece of a checkpoint.
+struct Restated {
+  Operations operations;
+  std::string next;  // where the next piece begins; empty: there is none
+};
+
 class Index {
  public:
   struct Options {
@@ -119,6 +136,18 @@ class Index {
                                                        size_t limit) const = 0;
   // What the newest Punch said: after a crash it may not have been done.
   virtual Result<std::vector<RecordSpace>> LastPunch() const = 0;
+  // Visits every data record that a file needs a byte of, once for each extent, and those that
+  // nothing needs but that died since the newest checkpoint or are DeadRecords() in time, until the
+  // visitor returns false. Those of commits that are applied meanwhile may be missing.
+  virtual Status VisitRecords(const std::function<bool(const RecordSpace&)>& visitor) const = 0;
+
+  // Checkpoints.
+  virtual CheckpointState checkpoint() const = 0;
+  // The next piece of what a checkpoint says, as of now: operations that put what the index holds
+  // from `from` on (empty: from the beginning), of at least one thing and about `bytes` bytes. A
+  // log that has all pieces, each committed before anything else is, and a Checkpoint behind them,
+  // gives the same index from any base before the first piece on.
+  virtual Result<Restated> Restate(const std::string& from, size_t bytes) const = 0;
 
   struct Counts {
     uint64_t inodes = 0;  // exact, kept under replay

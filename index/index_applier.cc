@@ -225,4 +225,16 @@ Status IndexApplier::Do(const Punch& op) {
   return {};
 }
 
+Status IndexApplier::Do(const Checkpoint& op) {
+  state_.next_inode = std::max(state_.next_inode, op.next_inode);
+  state_.next_session = std::max(state_.next_session, op.next_session);
+  state_.next_cookie = std::max(state_.next_cookie, op.next_cookie);
+  return dead_.CheckpointEnded(op.base, op.restated_bytes);
+}
+
+Status IndexApplier::Do(const Cleared& op) {
+  state_.checkpoint.cleared = op.base;
+  return {};
+}
+
 }  // namespace leadglass

@@ -22,7 +22,7 @@ class IndexApplier {
   // `now`: see DeadSpace. All of them outlive the object.
   IndexApplier(IndexBatch& batch, ExtentBounds& bounds, IndexState& state,
                const std::function<int64_t()>& now)
-      : batch_(batch), bounds_(bounds), state_(state), dead_(batch, state.counts, now) {}
+      : batch_(batch), bounds_(bounds), state_(state), dead_(batch, state, now) {}
 
   Status Apply(const Operation& operation);
 
@@ -47,6 +47,8 @@ class IndexApplier {
   Status Do(const PutFiling& op);
   Status Do(const EraseFiling& op);
   Status Do(const Punch& op);
+  Status Do(const Checkpoint& op);
+  Status Do(const Cleared& op);
 
   Result<std::optional<InodeRecord>> StoredInode(InodeId inode);
   // Removes the filing record and the keys that point to it, if there is one.

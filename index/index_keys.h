@@ -24,6 +24,8 @@
 //   X position                     a data record with dead bytes
 //   V time position                a data record that is wholly dead, by when it died
 //   R                              what the newest punch said
+//   W position                     a small data record before the base with bytes that died since
+//                                  the checkpoint
 //
 // Extents are keyed by their end because LevelDB seeks forward only: the first key beyond an offset
 // is the extent that holds it.
@@ -137,6 +139,11 @@ inline std::string DeadSince(int64_t time, const Position& position) {
   return key;
 }
 inline std::string LastPunch() { return "R"; }
+inline std::string DeadBeforeBase(const Position& position) {
+  std::string key("W");
+  AppendPosition(key, position);
+  return key;
+}
 inline std::string Session(uint32_t number) {
   std::string key("M");
   AppendBe32(key, number);

@@ -95,6 +95,13 @@ std::string EncodeState(const IndexState& state) {
   out.U64(state.counts.filed);
   out.U64(state.counts.unfiled);
   out.U64(state.counts.dead_bytes);
+  out.U32(state.checkpoint.base.epoch);
+  out.U64(state.checkpoint.base.number);
+  out.U64(static_cast<uint64_t>(state.checkpoint.applied_at));
+  out.U32(state.checkpoint.cleared.epoch);
+  out.U64(state.checkpoint.cleared.number);
+  out.U64(state.checkpoint.restated_bytes);
+  out.U64(state.checkpoint.stale_bytes);
   return std::string(AsText(out.span()));
 }
 
@@ -118,6 +125,13 @@ Result<IndexState> DecodeState(std::string_view value) {
   state.counts.filed = in.U64();
   state.counts.unfiled = in.U64();
   state.counts.dead_bytes = in.U64();
+  state.checkpoint.base.epoch = in.U32();
+  state.checkpoint.base.number = in.U64();
+  state.checkpoint.applied_at = static_cast<int64_t>(in.U64());
+  state.checkpoint.cleared.epoch = in.U32();
+  state.checkpoint.cleared.number = in.U64();
+  state.checkpoint.restated_bytes = in.U64();
+  state.checkpoint.stale_bytes = in.U64();
   if (!in.Finished()) return MalformedValue("state");
   return state;
 }

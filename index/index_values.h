@@ -23,6 +23,7 @@ struct IndexState {
   uint32_t next_session = 1;
   uint64_t next_cookie = 16;
   Index::Counts counts;
+  CheckpointState checkpoint;
 };
 
 std::string EncodeState(const IndexState& state);

@@ -153,6 +153,11 @@ Index::Counts LevelDbIndex::counts() const {
   return state_.counts;
 }
 
+CheckpointState LevelDbIndex::checkpoint() const {
+  MutexLock lock(state_mutex_);
+  return state_.checkpoint;
+}
+
 Status LevelDbIndex::Apply(const Operations& operations, const CommitInfo& commit) {
   IndexState state;
   {
@@ -168,6 +173,8 @@ Status LevelDbIndex::Apply(const Operations& operations, const CommitInfo& commi
   }
   if (applied) {
     state.head = {commit.head, commit.end};
+    // Twice: the segment's footer has a copy.
+    state.checkpoint.stale_bytes += 2 * (commit.end.offset - commit.start.offset);
     batch.Put(index_keys::State(), EncodeState(state));
     // A reader may meet an extent as soon as it is written: it must find its session.
     for (const PutSession& session : applier.sessions()) {

@@ -79,6 +79,10 @@ class LevelDbIndex final : public Index {
   Result<std::vector<RecordSpace>> DeadRecords(int64_t before, SegmentId below,
                                                size_t limit) const override;
   Result<std::vector<RecordSpace>> LastPunch() const override;
+  Status VisitRecords(const std::function<bool(const RecordSpace&)>& visitor) const override;
+
+  CheckpointState checkpoint() const override;
+  Result<Restated> Restate(const std::string& from, size_t bytes) const override;
 
   Counts counts() const override;
 
@@ -98,6 +102,7 @@ class LevelDbIndex final : public Index {
   using Visitor = std::function<Result<Next>(std::string_view key, std::string_view value)>;
   Status Scan(const std::string& from, const std::string& to, const Visitor& visitor,
               bool keep_blocks = true) const;
+  Status RestateStudyKey(std::string_view value, Operations& out) const;
   Status FillSessions(std::vector<Extent>& extents) const;
   // Whether no extent of the record's file has a byte of it.
   Result<bool> IsDead(const Position& position, const DeadRecord& record) const;

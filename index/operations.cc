@@ -30,7 +30,13 @@ static_assert(std::is_same_v<std::variant_alternative_t<13, Operation>, EraseEnt
 static_assert(std::is_same_v<std::variant_alternative_t<14, Operation>, PutFiling>);
 static_assert(std::is_same_v<std::variant_alternative_t<15, Operation>, EraseFiling>);
 static_assert(std::is_same_v<std::variant_alternative_t<16, Operation>, Punch>);
-static_assert(kOperationTypes == 17);
+static_assert(std::is_same_v<std::variant_alternative_t<17, Operation>, Checkpoint>);
+static_assert(std::is_same_v<std::variant_alternative_t<18, Operation>, Cleared>);
+static_assert(kOperationTypes == 19);
+
+bool IsCritical(const Operation& operation) {
+  return !std::holds_alternative<Punch>(operation) && !std::holds_alternative<Cleared>(operation);
+}
 
 // False: the operation breaks a rule; nothing was appended.
 bool EncodeOperation(const Operation& operation, ByteWriter& out) {
@@ -39,7 +45,7 @@ bool EncodeOperation(const Operation& operation, ByteWriter& out) {
   if (fields.failed()) return false;
   const ByteVector body = fields.Take();
   out.U16(static_cast<uint16_t>(operation.index() + 1));
-  out.U8(std::holds_alternative<Punch>(operation) ? 0 : kCritical);
+  out.U8(IsCritical(operation) ? kCritical : 0);
   out.Bytes32(body);
   return true;
 }

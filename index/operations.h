@@ -85,9 +85,27 @@ struct Punch {
   std::vector<RecordSpace> records;
 };
 
-using Operation = std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents,
-                               PutXattr, EraseXattr, PutFileKey, PutStudyKey, PutGroupKey,
-                               PutSession, PutEntity, EraseEntity, PutFiling, EraseFiling, Punch>;
+// Ends a checkpoint: the commits from the start of segment `base` on, this one included, say
+// everything that the vault has to remember, whatever was said before. The counters are those of
+// the index, and only ever go up by this.
+struct Checkpoint {
+  SegmentId base;
+  InodeId next_inode = kFirstFreeInode;
+  uint32_t next_session = 1;
+  uint64_t next_cookie = 16;
+  uint64_t restated_bytes = 0;  // that the checkpoint's commits took in the log
+};
+
+// The segments before `base`, which is that of a checkpoint, hold nothing any more but what files
+// need and what died since that checkpoint. Not critical: who does not know it clears them again.
+struct Cleared {
+  SegmentId base;
+};
+
+using Operation =
+    std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents, PutXattr,
+                 EraseXattr, PutFileKey, PutStudyKey, PutGroupKey, PutSession, PutEntity,
+                 EraseEntity, PutFiling, EraseFiling, Punch, Checkpoint, Cleared>;
 using Operations = std::vector<Operation>;
 
 // How long the variable parts of an operation may be, in bytes. Longer ones are neither written nor

@@ -343,5 +343,19 @@ inline void Fields(FieldReader& a, Punch& op) {
   a.Require(count <= OperationLimits::kPunched);
   for (uint32_t i = 0; i < count && !a.failed(); ++i) Fields(a, op.records.emplace_back());
 }
+template <typename A>
+void Fields(A& a, typename A::template Ref<Checkpoint> op) {
+  a.Number(op.base.epoch);
+  a.Number(op.base.number);
+  a.Number(op.next_inode);
+  a.Number(op.next_session);
+  a.Number(op.next_cookie);
+  a.Number(op.restated_bytes);
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<Cleared> op) {
+  a.Number(op.base.epoch);
+  a.Number(op.base.number);
+}
 
 }  // namespace leadglass

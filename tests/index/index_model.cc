@@ -130,6 +130,11 @@ struct ModelApplier {
   void operator()(const EraseFiling& op) { m.filings_.erase(op.inode); }
   // Says nothing of any file (tests/index/dead_space_test.cc).
   void operator()(const Punch&) {}
+  void operator()(const Checkpoint& op) {
+    m.next_inode_ = std::max(m.next_inode_, op.next_inode);
+    m.next_cookie_ = std::max(m.next_cookie_, op.next_cookie);
+  }
+  void operator()(const Cleared&) {}
 };
 
 void IndexModel::Apply(const Operations& operations) {

@@ -53,12 +53,14 @@ TEST(Operations, OfEveryTypeComeBackAsTheyWere) {
   ExpectSame(back, all);
 }
 
-TEST(Operations, HaveTheTypeNumbersOfTheFormatAndAreCriticalButForThePunch) {
+TEST(Operations, HaveTheTypeNumbersOfTheFormatAndAreCriticalButForWhatGivesRoomBack) {
   const Operations all = OneOfEach();
   for (size_t i = 0; i < all.size(); ++i) {
     const ByteVector bytes = EncodeOperations({all[i]});
     EXPECT_EQ(LoadLe<uint16_t>(bytes.data()), i + 1);
-    EXPECT_EQ(bytes[2], std::holds_alternative<Punch>(all[i]) ? 0 : 1);
+    const bool gives_room_back =
+        std::holds_alternative<Punch>(all[i]) || std::holds_alternative<Cleared>(all[i]);
+    EXPECT_EQ(bytes[2], gives_room_back ? 0 : 1);
     EXPECT_EQ(LoadLe<uint32_t>(bytes.data() + 3), bytes.size() - kFrame);
   }
 }
@@ -86,7 +88,7 @@ TEST(Operations, MayBeNone) {
 
 TEST(Operations, OfUnknownTypeStopAReaderOnlyWhenCritical) {
   const ByteVector known = EncodeOperations({EraseInode{7}});
-  for (const uint16_t type : std::initializer_list<uint16_t>{0, 18, 19, 0xffff}) {
+  for (const uint16_t type : std::initializer_list<uint16_t>{0, 20, 21, 0xffff}) {
     ByteVector optional = Raw(type, 0, {1, 2, 3});
     optional.insert(optional.end(), known.begin(), known.end());
     ASSERT_OK_AND_ASSIGN(const Operations read, DecodeOperations(optional));

@@ -117,7 +117,9 @@ inline Operations OneOfEach() {
           EraseEntity{EntityKind::kSeries, "1.2.4"},
           PutFiling{SampleFiling(99, 51, "1.2.3.4")},
           EraseFiling{97},
-          Punch{{{{{1, 42}, 8192}, 525'904}}}};
+          Punch{{{{{1, 42}, 8192}, 525'904}}},
+          Checkpoint{{1, 40}, 50, 3, 17, 123'456},
+          Cleared{{1, 40}}};
 }
 
 }  // namespace leadglass

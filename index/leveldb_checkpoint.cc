@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What LevelDbIndex does for checkpoints: saying in operations what the tables hold, and telling
+// which records of the log are needed.
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "index/index_keys.h"
+#include "index/leveldb_index.h"
+
+namespace leadglass {
+namespace {
+
+namespace keys = index_keys;
+
+// The kinds of keys that are said, in this order: keys and sessions before what names them. The
+// others follow: D, O, U, S, Q and Z from these, the books on dead records (X, V, W, R) from what
+// comes behind the base.
+constexpr std::string_view kRestated = "MGYINP";
+// So many things at most in one piece: an operation is larger than what the index keeps of it, by
+// some hundred bytes at most.
+constexpr size_t kMostOperations = 1'000;
+
+// A key of the inode `inode`: what is kept of it under that part.
+Status RestateInodePart(std::string_view key, std::string_view value, Operations& out) {
+  const InodeId inode = keys::Be64At(key, 1);
+  switch (key[9]) {
+    case keys::kInodePart: {
+      LG_ASSIGN_OR_RETURN(InodeRecord record, DecodeInode(inode, value));
+      out.emplace_back(PutInode{std::move(record)});
+      return {};
+    }
+    case keys::kExtentPart: {
+      LG_ASSIGN_OR_RETURN(const Extent extent, DecodeExtent(keys::Be64At(key, 10), value));
+      out.emplace_back(PutExtent{inode, extent});
+      return {};
+    }
+    case keys::kFileKeyPart: {
+      LG_ASSIGN_OR_RETURN(FileKeyRecord record, DecodeRecord<FileKeyRecord>(value));
+      out.emplace_back(PutFileKey{std::move(record)});
+      return {};
+    }
+    case keys::kXattrPart:
+      out.emplace_back(
+          PutXattr{inode, std::string(key.substr(10)), ByteVector(value.begin(), value.end())});
+      return {};
+    case keys::kFilingPart: {
+      LG_ASSIGN_OR_RETURN(FilingRecord record, DecodeRecord<FilingRecord>(value));
+      out.emplace_back(PutFiling{std::move(record)});
+      return {};
+    }
+    default: return MalformedValue("key of an inode");
+  }
+}
+
+// Session ids are kept as they are.
+Status RestateSession(std::string_view key, std::string_view value, Operations& out) {
+  PutSession session;
+  if (key.size() != 5 || value.size() != session.session.size()) return MalformedValue("session");
+  session.number = LoadBe<uint32_t>(AsBytes(key).data() + 1);
+  std::copy(value.begin(), value.end(), session.session.begin());
+  out.emplace_back(session);
+  return {};
+}
+
+}  // namespace
+
+// Of two keys of one study the one that is in use has to be put last.
+Status LevelDbIndex::RestateStudyKey(std::string_view value, Operations& out) const {
+  LG_ASSIGN_OR_RETURN(StudyKeyRecord record, DecodeRecord<StudyKeyRecord>(value));
+  LG_ASSIGN_OR_RETURN(const auto in_use, FindStudyKey(record.study_identity));
+  const bool other = in_use && *in_use != record.study_key_id;
+  out.emplace_back(PutStudyKey{std::move(record)});
+  if (!other) return {};
+  const std::string used = keys::StudyKey(*in_use, 0);
+  return Scan(
+      used, keys::StudyKey(*in_use, UINT64_MAX),
+      [&](std::string_view, std::string_view found) -> Result<Next> {
+        LG_ASSIGN_OR_RETURN(StudyKeyRecord last, DecodeRecord<StudyKeyRecord>(found));
+        out.emplace_back(PutStudyKey{std::move(last)});
+        return Next::kStop;
+      },
+      false);
+}
+
+Result<Restated> LevelDbIndex::Restate(const std::string& from, size_t bytes) const {
+  Restated piece;
+  size_t taken = 0;
+  std::string last;
+  const auto visit = [&](std::string_view key, std::string_view value) -> Result<Next> {
+    Operations& out = piece.operations;
+    if (taken >= bytes || out.size() >= kMostOperations) {
+      // Right behind the last one, not this one: an extent has another key when its end is
+      // overwritten before the next piece, and what is left of it must not be passed over.
+      piece.next = last + '\0';
+      return Next::kStop;
+    }
+    taken += key.size() + value.size();
+    last = key;
+    Status restated;
+    switch (key[0]) {
+      case 'I': restated = RestateInodePart(key, value, out); break;
+      case 'M': restated = RestateSession(key, value, out); break;
+      case 'Y': restated = RestateStudyKey(value, out); break;
+      case 'N': {
+        const InodeId folder = keys::Be64At(key, 1);
+        LG_ASSIGN_OR_RETURN(NameRecord name, DecodeName(folder, key.substr(9), value));
+        out.emplace_back(PutName{std::move(name)});
+        break;
+      }
+      case 'P': {
+        LG_ASSIGN_OR_RETURN(EntityRecord entity, DecodeRecord<EntityRecord>(value));
+        out.emplace_back(PutEntity{std::move(entity)});
+        break;
+      }
+      case 'G': {
+        LG_ASSIGN_OR_RETURN(GroupKeyRecord group, DecodeRecord<GroupKeyRecord>(value));
+        out.emplace_back(PutGroupKey{std::move(group)});
+        break;
+      }
+      default: return MalformedValue("key");
+    }
+    if (!restated) return restated.error();
+    return Next::kGoOn;
+  };
+  size_t kind = from.empty() ? 0 : kRestated.find(from[0]);
+  LG_CHECK(kind != kRestated.npos);
+  std::string begin = from;
+  for (; kind < kRestated.size() && piece.next.empty(); ++kind, begin.clear()) {
+    const std::string letter(1, kRestated[kind]);
+    LG_RETURN_IF_ERROR(Scan(begin.empty() ? letter : begin, keys::After(letter), visit, false));
+  }
+  return piece;
+}
+
+Status LevelDbIndex::VisitRecords(const std::function<bool(const RecordSpace&)>& visitor) const {
+  const auto visit = [&](std::string_view key, std::string_view value) -> Result<Next> {
+    if (key.size() != 18 || key[9] != keys::kExtentPart) return Next::kGoOn;
+    LG_ASSIGN_OR_RETURN(const Extent extent, DecodeExtent(keys::Be64At(key, 10), value));
+    return extent.hole || visitor(SpaceOf(extent.record)) ? Next::kGoOn : Next::kStop;
+  };
+  // Extents first: what dies during this walk is then met here, or as a dead record below.
+  LG_RETURN_IF_ERROR(Scan("I", keys::After("I"), visit, false));
+  LG_RETURN_IF_ERROR(Scan(
+      "V", keys::After("V"),
+      [&](std::string_view key, std::string_view) -> Result<Next> {
+        const Position position = keys::PositionAt(key, key.size() - keys::kPositionSize);
+        LG_ASSIGN_OR_RETURN(const Value value, Read(keys::DeadRecord(position)));
+        if (!value) return Next::kGoOn;  // punched since the walk began
+        LG_ASSIGN_OR_RETURN(const DeadRecord record, DecodeDeadRecord(*value));
+        return visitor({position, record.space}) ? Next::kGoOn : Next::kStop;
+      },
+      false));
+  return Scan(
+      "W", keys::After("W"),
+      [&](std::string_view, std::string_view value) -> Result<Next> {
+        LG_ASSIGN_OR_RETURN(const RecordSpace record, DecodeRecord<RecordSpace>(value));
+        return visitor(record) ? Next::kGoOn : Next::kStop;
+      },
+      false);
+}
+
+}  // namespace leadglass
