@@ -85,6 +85,7 @@ void AddOpenVault(Json& json, Vault& vault) {
   json["unfiled"] = status->unfiled;
   json["log_bytes"] = status->log_bytes;
   json["dead_bytes"] = status->dead_bytes;
+  json["stale_bytes"] = status->stale_bytes;
   json["cannot_punch"] = status->cannot_punch;
   json["available_bytes"] = status->available_bytes;
   AddUnfiled(json, vault);

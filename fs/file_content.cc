@@ -116,4 +116,11 @@ void FileContent::MarkCommitted() {
   committed_limit_ = size_;
 }
 
+bool FileContent::HasPendingBefore(SegmentId segment) const {
+  return std::any_of(pending_.begin(), pending_.end(), [segment](const auto& entry) {
+    const Extent& extent = entry.second;
+    return !extent.hole && extent.record.position.segment < segment;
+  });
+}
+
 }  // namespace leadglass

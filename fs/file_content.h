@@ -28,6 +28,8 @@ class FileContent {
   uint64_t committed_size() const { return committed_size_; }
   bool dirty() const { return !pending_.empty() || committed_limit_ != committed_size_; }
   size_t pending_count() const { return pending_.size(); }
+  // Whether a pending extent's record lies before that segment.
+  bool HasPendingBefore(SegmentId segment) const;
 
   // Puts an extent over whatever the file has there; beyond the end the file grows, and a gap
   // between the old end and the extent becomes a hole.

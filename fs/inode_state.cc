@@ -47,6 +47,15 @@ InodePtr InodeTable::Peek(InodeId inode) const {
   return found == shard.states.end() ? nullptr : found->second;
 }
 
+std::vector<InodePtr> InodeTable::Loaded() const {
+  std::vector<InodePtr> loaded;
+  for (const Shard& shard : shards_) {
+    MutexLock lock(shard.mutex);
+    for (const auto& [inode, state] : shard.states) loaded.push_back(state);
+  }
+  return loaded;
+}
+
 InodePtr InodeTable::Add(InodeRecord record) {
   Shard& shard = ShardOf(record.inode);
   MutexLock lock(shard.mutex);

@@ -84,6 +84,8 @@ class InodeTable {
   Result<InodePtr> Get(InodeId inode);
   // The state if it is in memory, else null.
   InodePtr Peek(InodeId inode) const;
+  // All that are in memory at some moment of the call.
+  std::vector<InodePtr> Loaded() const;
   // A state for an inode that is about to be committed for the first time.
   InodePtr Add(InodeRecord record);
   // Takes the state out: the inode is gone (or was never committed).

@@ -136,6 +136,8 @@ struct VaultStatus {
   // Of log_bytes: what nothing needs any more, and goes back to the disk once it is older than the
   // horizon (Options::horizon_nanos).
   uint64_t dead_bytes = 0;
+  // Of log_bytes: about what the next checkpoint gives back.
+  uint64_t stale_bytes = 0;
   bool cannot_punch = false;  // the disk refused to take it back
   bool read_only = false;
   // With Options::salvage: what of the log was lost, one line each, and what that means.
@@ -160,7 +162,10 @@ class Vault {
     // full they go at once.
     int64_t horizon_nanos = 86'400'000'000'000;
     int64_t space_interval_nanos = 1'000'000'000;  // how often it is looked for such bytes
-    std::optional<Head> not_older_than;            // see SealedLog::Options
+    // Commits and small records are given back by checkpoints: one is made when that many bytes
+    // would come back by it, and twice what it costs.
+    uint64_t least_checkpoint_gain = 16u << 20;
+    std::optional<Head> not_older_than;  // see SealedLog::Options
     bool accept_rollback = false;
     // With read_only: opens a vault whose log is damaged in every copy, as far as it reads; see
     // SealedLog::Options. The index that is made of it lives in memory and dies with the vault.

@@ -32,34 +32,9 @@ void Transaction::PutWithContent(const InodePtr& state, const InodeRecord& recor
 Status VaultImpl::Commit(Transaction transaction) {
   {
     MutexLock lock(commit_mutex_);
-    if (index_behind_)
-      return Error(Errc::kUnavailable,
-                   "the index could not take an earlier change, which the log has: read-only until "
-                   "remount, which brings the index up",
-                   EROFS);
-    const bool states_session = !session_stated_;
-    if (states_session)
-      transaction.operations.insert(transaction.operations.begin(),
-                                    PutSession{session_number_, log_->session()});
-    const ByteVector payload = EncodeOperations(transaction.operations);
-    LG_ASSIGN_OR_RETURN(const CommitInfo commit,
-                        log_->AppendCommit(payload, transaction.use_reserve));
-    // Once a segment, so that no lost segment makes the bytes in another unreadable.
-    session_stated_ = states_session || commit.start.segment == last_commit_segment_;
-    last_commit_segment_ = commit.start.segment;
-    // The log has it: if the index cannot take it, the index is behind the log for good, and only a
-    // remount (which replays) brings it up. A later commit would be made out of what the index no
-    // longer knows, so there is none. What is read is the vault as it was before this call, which
-    // is what the caller's error says.
-    if (const Status applied = index_->Apply(transaction.operations, commit); !applied) {
-      index_behind_ = true;
-      return applied;
-    }
-    if (++commits_since_flush_ >= kCommitsPerIndexFlush) {
-      commits_since_flush_ = 0;
-      flush_index_ = true;
-      upkeep_wanted_.NotifyAll();
-    }
+    LG_ASSIGN_OR_RETURN([[maybe_unused]] const CommitInfo commit,
+                        CommitOperations(std::move(transaction.operations), transaction.use_reserve,
+                                         IndexHas::kNothing));
   }
   for (auto& [state, record] : transaction.records) state->record = std::move(record);
   for (const InodePtr& state : transaction.contents) {
@@ -68,6 +43,39 @@ Status VaultImpl::Commit(Transaction transaction) {
     state->attributes_dirty = false;
   }
   return {};
+}
+
+Result<CommitInfo> VaultImpl::CommitOperations(Operations operations, bool use_reserve,
+                                               IndexHas has) {
+  if (index_behind_)
+    return Error(Errc::kUnavailable,
+                 "the index could not take an earlier change, which the log has: read-only until "
+                 "remount, which brings the index up",
+                 EROFS);
+  const bool states_session = !session_stated_;
+  if (states_session)
+    operations.insert(operations.begin(), PutSession{session_number_, log_->session()});
+  LG_ASSIGN_OR_RETURN(const CommitInfo commit,
+                      log_->AppendCommit(EncodeOperations(operations), use_reserve));
+  // Once a segment, so that no lost segment makes the bytes in another unreadable.
+  session_stated_ = states_session || commit.start.segment == last_commit_segment_;
+  last_commit_segment_ = commit.start.segment;
+  if (has == IndexHas::kAll)
+    operations.erase(operations.begin() + (states_session ? 1 : 0), operations.end());
+  // The log has it: if the index cannot take it, the index is behind the log for good, and only a
+  // remount (which replays) brings it up. A later commit would be made out of what the index no
+  // longer knows, so there is none. What is read is the vault as it was before this call, which
+  // is what the caller's error says.
+  if (const Status applied = index_->Apply(operations, commit); !applied) {
+    index_behind_ = true;
+    return applied.error();
+  }
+  if (++commits_since_flush_ >= kCommitsPerIndexFlush) {
+    commits_since_flush_ = 0;
+    flush_index_ = true;
+    upkeep_wanted_.NotifyAll();
+  }
+  return commit;
 }
 
 }  // namespace leadglass

@@ -122,6 +122,11 @@ class VaultImpl final : public Vault {
 
   // vault_commit.cc
   Status Commit(Transaction transaction);
+  // Appends a commit of these operations, and that of the session where it has to be said again,
+  // and has the index apply all but what it already says. `use_reserve` as in Transaction.
+  enum class IndexHas { kNothing, kAll };
+  Result<CommitInfo> CommitOperations(Operations operations, bool use_reserve, IndexHas has)
+      LG_REQUIRES(commit_mutex_);
   // Whether nothing more can be written until the vault is opened again.
   bool Failed() const { return log_->poisoned() || index_behind_; }
   // The session number that new extents carry.
@@ -216,6 +221,19 @@ class VaultImpl final : public Vault {
   // mounting: it looks at the size of every segment.
   void RepeatLastPunch() LG_REQUIRES(punch_mutex_);
 
+  // vault_checkpoint.cc; in a thread of their own.
+  void RunCheckpoints(const std::stop_token& stop);
+  bool WantsCheckpoint() const;
+  Status MakeCheckpoint(const std::stop_token& stop);
+  // Has the log say where the newest checkpoint begins, once nothing on the disk needs what lies
+  // before it to be replayed.
+  Status StateBase();
+  bool MayClear() const;
+  Status ClearBeforeBase(const std::stop_token& stop);
+  Status CommitAllBefore(SegmentId base);
+  Status ClearSegments(std::span<const SegmentId> segments, const std::stop_token& stop);
+  bool WaitALittle(const std::stop_token& stop, std::chrono::milliseconds time);
+
   FileSystem& fs_;
   const std::string folder_;
   const VaultKeys& keys_;
@@ -258,6 +276,8 @@ class VaultImpl final : public Vault {
   std::deque<std::pair<NodeId, bool>> notices_ LG_GUARDED_BY(notice_mutex_);
   Invalidator invalidator_ LG_GUARDED_BY(notice_mutex_);
 
+  Mutex checkpoint_mutex_;
+  CondVar checkpoint_wanted_;
   Mutex upkeep_mutex_;
   CondVar upkeep_wanted_;
   std::atomic<bool> flush_index_{false};
@@ -273,6 +293,7 @@ class VaultImpl final : public Vault {
   bool index_failed_ = false;  // during Start(): the index refused a commit that is sound
 
   std::jthread upkeep_;
+  std::jthread checkpointer_;
   std::jthread notifier_;
 };
 

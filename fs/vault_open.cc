@@ -185,6 +185,7 @@ Status VaultImpl::Start() {
     LG_RETURN_IF_ERROR(SweepOrphans());
     CheckRoom();
     upkeep_ = std::jthread([this](const std::stop_token& stop) { RunUpkeep(stop); });
+    checkpointer_ = std::jthread([this](const std::stop_token& stop) { RunCheckpoints(stop); });
   }
   notifier_ = std::jthread([this](const std::stop_token& stop) { RunNotices(stop); });
   return {};
@@ -262,6 +263,7 @@ Status VaultImpl::SweepOrphans() {
 
 void VaultImpl::StopThreads() {
   upkeep_.request_stop();
+  checkpointer_.request_stop();
   notifier_.request_stop();
   {
     MutexLock lock(upkeep_mutex_);
@@ -271,7 +273,11 @@ void VaultImpl::StopThreads() {
     MutexLock lock(notice_mutex_);
     notice_wanted_.NotifyAll();
   }
-  for (std::jthread* thread : {&upkeep_, &notifier_})
+  {
+    MutexLock lock(checkpoint_mutex_);
+    checkpoint_wanted_.NotifyAll();
+  }
+  for (std::jthread* thread : {&upkeep_, &checkpointer_, &notifier_})
     if (thread->joinable()) thread->join();
 }
 
@@ -312,6 +318,7 @@ Result<VaultStatus> VaultImpl::GetStatus() {
   status.log_bytes = space.log_bytes;
   status.available_bytes = space.writable_bytes;
   status.dead_bytes = counts.dead_bytes;
+  status.stale_bytes = index_->checkpoint().stale_bytes;
   status.cannot_punch = cannot_punch_;
   status.read_only = options_.read_only;
   status.failed = Failed();

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# A database that is overwritten page by page for ever does not make the vault grow for ever. With
+# LEADGLASS_LONG: a million pages of a file of 200 MB, each synced; the vault then takes at most
+# twice what is live.
+set -euo pipefail
+# shellcheck source=tests/mount/lib.sh
+source "$SOURCE_DIR/tests/mount/lib.sh"
+need_real_mount
+
+megabytes=16 count=40000 each=20
+if [[ -n ${LEADGLASS_LONG:-} ]]; then megabytes=200 count=1000000 each=1; fi
+live=$(((megabytes << 20) + 20 * 530000))
+# Of the segments and the index: beside them lies room that is kept back, and written ahead.
+vault_bytes() { du -sc --block-size=1 "$VAULT"/log/????????/ "$VAULT/index" | tail -n 1 | cut -f 1; }
+# The segment that is being written has its room beforehand.
+is_small() { (($(vault_bytes) < 2 * live + 70000000)); }
+
+unmount_vault
+mount_vault -o horizon=0
+gen_study "$WORK/study" --instances 20 --size 512
+cp -r "$WORK/study" "$MNT/archive/study"
+images=$(checksums "$MNT/archive/study")
+head -c $((megabytes << 20)) /dev/urandom >"$MNT/archive/database"
+cp "$MNT/archive/database" "$WORK/database"
+overwrite() { # SEED COUNT
+  python3 - "$MNT/archive/database" "$WORK/database" "$each" "$@" <<'EOF'
+import os, random, sys
+
+mounted, plain = (os.open(path, os.O_RDWR) for path in sys.argv[1:3])
+each, seed, count = (int(argument) for argument in sys.argv[3:])
+pages = os.fstat(plain).st_size // 4096
+chance = random.Random(seed)
+for i in range(count):
+    page = chance.randrange(pages) * 4096
+    data = chance.randbytes(4096)
+    for file in mounted, plain:
+        if os.pwrite(file, data, page) != 4096:
+            sys.exit("a short write")
+    if i % each == 0:
+        os.fdatasync(mounted)
+os.fdatasync(mounted)
+EOF
+}
+begun=$SECONDS
+for seed in 1 2 3 4; do
+  overwrite "$seed" $((count / 4))
+  # Whatever upkeep is doing now is not done.
+  kill_daemon
+  mount_vault -o horizon=0
+done
+echo "$count pages in $((SECONDS - begun)) s, then $(vault_bytes) bytes for $live that are live"
+wait_for 60 "the vault to take less than twice what is live" is_small
+same "the database" "$(sha256sum <"$WORK/database")" "$(sha256sum <"$MNT/archive/database")"
+unmount_vault
+echo "$(vault_bytes) bytes in the end"
+(($(vault_bytes) < 2 * live + 20000000)) || fail "the vault takes $(vault_bytes) bytes"
+"$LEADGLASS" check "$VAULT" --passphrase-file "$WORK/passphrase" >/dev/null || fail "check"
+# From what the log still says.
+rm -r "$VAULT/index"
+mount_vault
+same "the database, with a new index" "$(sha256sum <"$WORK/database")" "$(sha256sum <"$MNT/archive/database")"
+same "the images, with a new index" "$images" "$(checksums "$MNT/archive/study")"
