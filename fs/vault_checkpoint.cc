@@ -60,7 +60,10 @@ bool VaultImpl::WantsCheckpoint() const {
   const CheckpointState state = index_->checkpoint();
   if (state.cleared < state.base) return false;
   const uint64_t cost = std::max(state.restated_bytes, index_->counts().inodes * kBytesPerInode);
-  return state.stale_bytes >= std::max(options_.least_checkpoint_gain, 2 * cost);
+  if (state.stale_bytes < std::max(options_.least_checkpoint_gain, 2 * cost)) return false;
+  // One that ends for want of room would only have taken more of it.
+  const auto room = log_->WritableBytes();
+  return room && *room > 2 * cost + options_.segment_size;
 }
 
 Status VaultImpl::MakeCheckpoint(const std::stop_token& stop) {
@@ -162,13 +165,17 @@ Status VaultImpl::ClearSegments(std::span<const SegmentId> segments, const std::
   for (const auto& [id, blocks] : needed) {
     // A walk that was stopped has not met all.
     if (stop.stop_requested()) return {};
-    MutexLock punching(punch_mutex_);
-    const Result<uint64_t> cleared = log_->ClearSegment(id, blocks);
-    if (!cleared) {
-      cannot_punch_ = true;
-      return cleared.error();
+    uint64_t cleared = 0;
+    {
+      MutexLock punching(punch_mutex_);
+      const Result<uint64_t> got = log_->ClearSegment(id, blocks);
+      if (!got) {
+        cannot_punch_ = true;
+        return got.error();
+      }
+      cleared = *got;
     }
-    if (*cleared > 0) (void)WaitALittle(stop, kClearPause);
+    if (cleared > 0) (void)WaitALittle(stop, kClearPause);
   }
   return {};
 }
