@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/dicom_facts.h"
 
+#include <algorithm>
 #include <array>
+
+#include "index/wanted_elements.h"
 
 namespace leadglass {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
+constexpr uint8_t kVersionWithLongKeywords = 1;  // read, never written
 
 struct Field {
   std::string DicomFacts::*text;
@@ -39,9 +43,105 @@ constexpr std::array kFields = {
     Field{&DicomFacts::specific_character_set, kMaxTextBytes},
 };
 
+// Keywords that are stored as a number, from 1. The order on disk; append only, at most 127.
+constexpr std::array<std::string_view, 47> kKeywords = {
+    "SpecificCharacterSet",
+    "ImageType",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "StudyDate",
+    "SeriesDate",
+    "AcquisitionDate",
+    "ContentDate",
+    "StudyTime",
+    "SeriesTime",
+    "AcquisitionTime",
+    "AccessionNumber",
+    "Modality",
+    "Manufacturer",
+    "InstitutionName",
+    "ReferringPhysicianName",
+    "StationName",
+    "StudyDescription",
+    "SeriesDescription",
+    "ManufacturerModelName",
+    "PatientName",
+    "PatientID",
+    "IssuerOfPatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "PatientAge",
+    "PatientWeight",
+    "BodyPartExamined",
+    "SliceThickness",
+    "ProtocolName",
+    "PatientPosition",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
+    "StudyID",
+    "SeriesNumber",
+    "AcquisitionNumber",
+    "InstanceNumber",
+    "Laterality",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "PixelSpacing",
+    "BitsAllocated",
+    "BitsStored",
+    "PixelRepresentation",
+};
+static_assert(kKeywords.size() < 128);
+
+// In an attribute's number: the value is that of the field that has the same element.
+constexpr uint8_t kValueIsField = 0x80;
+
+uint8_t NumberOf(std::string_view keyword) {
+  const auto found = std::find(kKeywords.begin(), kKeywords.end(), keyword);
+  return found == kKeywords.end() ? 0 : static_cast<uint8_t>(found - kKeywords.begin() + 1);
+}
+
+// The field that has the element's text, too; null: none.
+std::string DicomFacts::*FieldOf(std::string_view keyword) {
+  const auto found = std::find_if(kWantedElements.begin(), kWantedElements.end(),
+                                  [&](const WantedElement& e) { return e.keyword == keyword; });
+  return found == kWantedElements.end() ? nullptr : found->field;
+}
+
+void WriteAttribute(const DicomFacts& facts, const DicomAttribute& attribute, ByteWriter& writer) {
+  const std::string_view value = CutUtf8(attribute.value, kMaxAttributeBytes);
+  const uint8_t number = NumberOf(attribute.keyword);
+  const auto field = FieldOf(attribute.keyword);
+  if (number != 0 && field != nullptr && facts.*field == value) {
+    writer.U8(number | kValueIsField);
+    return;
+  }
+  writer.U8(number);
+  if (number == 0) writer.Text16(CutUtf8(attribute.keyword, kMaxAttributeBytes));
+  writer.Text16(value);
+}
+
 bool ReadText(ByteReader& reader, size_t max_bytes, std::string& into) {
   into = reader.Text16();
   return into.size() <= max_bytes && IsUtf8(into);
+}
+
+bool ReadAttribute(ByteReader& reader, uint8_t number, const DicomFacts& facts,
+                   DicomAttribute& attribute) {
+  const size_t keyword = number & ~kValueIsField;
+  if (keyword > kKeywords.size()) return false;
+  if (keyword == 0) {
+    if (!ReadText(reader, kMaxAttributeBytes, attribute.keyword)) return false;
+  } else {
+    attribute.keyword = kKeywords[keyword - 1];
+  }
+  if ((number & kValueIsField) == 0) return ReadText(reader, kMaxAttributeBytes, attribute.value);
+  const auto field = FieldOf(attribute.keyword);
+  if (field == nullptr || (facts.*field).size() > kMaxAttributeBytes) return false;
+  attribute.value = facts.*field;
+  return true;
 }
 
 Error Malformed(const char* what) {
@@ -66,17 +166,16 @@ ByteVector EncodeDicomFacts(const DicomFacts& facts) {
   for (const Field& field : kFields) writer.Text16(CutUtf8(facts.*field.text, field.max_bytes));
   const size_t count = std::min(facts.attributes.size(), kMaxAttributes);
   writer.U8(static_cast<uint8_t>(count));
-  for (size_t i = 0; i < count; ++i) {
-    writer.Text16(CutUtf8(facts.attributes[i].keyword, kMaxAttributeBytes));
-    writer.Text16(CutUtf8(facts.attributes[i].value, kMaxAttributeBytes));
-  }
+  for (size_t i = 0; i < count; ++i) WriteAttribute(facts, facts.attributes[i], writer);
   return writer.Take();
 }
 
 Result<DicomFacts> DecodeDicomFacts(ByteSpan bytes) {
   if (bytes.size() > kMaxEncodedFactsBytes) return Malformed("longer than any can be");
   ByteReader reader(bytes);
-  if (reader.U8() != kVersion) return Malformed("not of version 1");
+  const uint8_t version = reader.U8();
+  if (version != kVersion && version != kVersionWithLongKeywords)
+    return Malformed("of an unknown version");
   DicomFacts facts;
   const uint8_t kind = reader.U8();
   if (kind < 1 || kind > 3) return Malformed("of an unknown kind");
@@ -88,10 +187,8 @@ Result<DicomFacts> DecodeDicomFacts(ByteSpan bytes) {
   if (count > kMaxAttributes) return Malformed("too many attributes");
   for (size_t i = 0; i < count; ++i) {
     DicomAttribute attribute;
-    if (!ReadText(reader, kMaxAttributeBytes, attribute.keyword) ||
-        !ReadText(reader, kMaxAttributeBytes, attribute.value)) {
-      return Malformed("a bad attribute");
-    }
+    const uint8_t number = version == kVersion ? reader.U8() : 0;
+    if (!ReadAttribute(reader, number, facts, attribute)) return Malformed("a bad attribute");
     facts.attributes.push_back(std::move(attribute));
   }
   if (!reader.Finished()) return Malformed("cut short, or with bytes left over");

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "index/wanted_elements.h"
 #include "tests/support/matchers.h"
 
 namespace leadglass {
@@ -22,6 +23,74 @@ DicomFacts Sample() {
 TEST(DicomFacts, ComeBackFromTheirBytes) {
   EXPECT_THAT(DecodeDicomFacts(EncodeDicomFacts(Sample())), IsOkAndHolds(Sample()));
   EXPECT_THAT(DecodeDicomFacts(EncodeDicomFacts({})), IsOkAndHolds(DicomFacts{}));
+}
+
+// The numbers of keywords are on disks: none may change.
+TEST(DicomFacts, AreStoredAsTheFormatSays) {
+  DicomFacts facts;
+  facts.kind = DicomFacts::Kind::kImage;
+  facts.patient_id = "123";
+  facts.attributes = {{"SpecificCharacterSet", "x"},
+                      {"PatientID", "123"},
+                      {"PatientSex", "O"},
+                      {"PixelRepresentation", "0"},
+                      {"NewKeyword", "v"}};
+  ByteWriter expected;
+  expected.U8(2);
+  expected.U8(1);
+  expected.Text16("123");
+  for (int field = 1; field < 22; ++field) expected.Text16("");
+  expected.U8(5);
+  expected.U8(1);
+  expected.Text16("x");
+  expected.U8(0x80 | 22);  // the value of the field
+  expected.U8(25);
+  expected.Text16("O");
+  expected.U8(47);
+  expected.Text16("0");
+  expected.U8(0);
+  expected.Text16("NewKeyword");
+  expected.Text16("v");
+  EXPECT_EQ(EncodeDicomFacts(facts), ByteVector(expected.span().begin(), expected.span().end()));
+  EXPECT_THAT(DecodeDicomFacts(expected.span()), IsOkAndHolds(facts));
+}
+
+TEST(DicomFacts, OfVersionOneAreReadToo) {
+  ByteWriter old;
+  old.U8(1);
+  old.U8(1);
+  old.Text16("123");
+  for (int field = 1; field < 22; ++field) old.Text16("");
+  old.U8(2);
+  old.Text16("PatientID");
+  old.Text16("123");
+  old.Text16("Rows");
+  old.Text16("512");
+  DicomFacts facts;
+  facts.kind = DicomFacts::Kind::kImage;
+  facts.patient_id = "123";
+  facts.attributes = {{"PatientID", "123"}, {"Rows", "512"}};
+  EXPECT_THAT(DecodeDicomFacts(old.span()), IsOkAndHolds(facts));
+}
+
+// What is read of a header has a number, or each image takes a kilobyte more.
+TEST(DicomFacts, SayEveryElementThatIsReadInAByte) {
+  DicomFacts facts;
+  for (const WantedElement& element : kWantedElements)
+    facts.attributes.push_back({std::string(element.keyword), "?"});
+  EXPECT_EQ(EncodeDicomFacts(facts).size(), 2 + 22 * 2 + 1 + facts.attributes.size() * 4);
+  EXPECT_THAT(DecodeDicomFacts(EncodeDicomFacts(facts)), IsOkAndHolds(facts));
+}
+
+TEST(DicomFacts, RefuseAnAttributeWithoutAKeywordOrItsField) {
+  for (const uint8_t number : {uint8_t{48}, uint8_t{0x80}, uint8_t{0x80 | 48}, uint8_t{0x80 | 2}}) {
+    DicomFacts facts;
+    facts.attributes = {{"SpecificCharacterSet", "x"}};
+    ByteVector bytes = EncodeDicomFacts(facts);
+    ASSERT_EQ(bytes[bytes.size() - 4], 1);
+    bytes[bytes.size() - 4] = number;
+    EXPECT_THAT(DecodeDicomFacts(bytes), FailsWith(Errc::kCorrupt)) << int{number};
+  }
 }
 
 TEST(DicomFacts, RefuseEveryTruncation) {
