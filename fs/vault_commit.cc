@@ -9,6 +9,9 @@ namespace {
 // Bounds what a restart has to replay: the index is written out after so many commits. A busy
 // machine replays some 10,000 a second, and is to be there again within two.
 constexpr uint64_t kCommitsPerIndexFlush = 8'000;
+// A piece of a checkpoint is replayed like any commit, and is as long as hundreds: so many of its
+// operations count as one.
+constexpr uint64_t kOperationsPerCommit = 4;
 
 }  // namespace
 
@@ -60,8 +63,10 @@ Result<CommitInfo> VaultImpl::CommitOperations(Operations operations, bool use_r
   // Once a segment, so that no lost segment makes the bytes in another unreadable.
   session_stated_ = states_session || commit.start.segment == last_commit_segment_;
   last_commit_segment_ = commit.start.segment;
-  if (has == IndexHas::kAll)
+  if (has == IndexHas::kAll) {
+    commits_since_flush_ += operations.size() / kOperationsPerCommit;
     operations.erase(operations.begin() + (states_session ? 1 : 0), operations.end());
+  }
   // The log has it: if the index cannot take it, the index is behind the log for good, and only a
   // remount (which replays) brings it up. A later commit would be made out of what the index no
   // longer knows, so there is none. What is read is the vault as it was before this call, which
