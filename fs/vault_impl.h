@@ -250,7 +250,8 @@ class VaultImpl final : public Vault {
   std::unique_ptr<KeyStore> key_store_;
   std::unique_ptr<InodeTable> inodes_;
 
-  // Held from before a Punch is committed until it is done, and by who compares holes with commits.
+  // Held from before a Punch is committed until it is done, while a segment is cleared, and by who
+  // compares holes with commits.
   Mutex punch_mutex_;
   bool last_punch_repeated_ LG_GUARDED_BY(punch_mutex_) = false;
   std::atomic<bool> checking_{false};  // somebody has punch_mutex_, or waits for it, for long

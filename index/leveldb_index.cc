@@ -194,6 +194,7 @@ Status LevelDbIndex::Apply(const Operations& operations, const CommitInfo& commi
 }
 
 Status LevelDbIndex::Flush() {
+  MutexLock flushing(flush_mutex_);
   if (!unflushed_.exchange(false)) return {};
   // LevelDB has no call for it, but compacting a range, even one without keys, first writes out
   // what is in memory (tests/index/index_test.cc: FlushedIsThereAfterReopening).

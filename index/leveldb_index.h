@@ -10,7 +10,7 @@
 //
 // Threads: LevelDB serves readers concurrently. What Apply() changes beside it (head, counters,
 // sessions) is guarded here. Lock order: none is held while another is taken, or while LevelDB is
-// called.
+// called, but for flush_mutex_, which guards no data.
 
 #include <atomic>
 #include <memory>
@@ -124,6 +124,7 @@ class LevelDbIndex final : public Index {
 
   ExtentBounds bounds_;  // Apply() only
   std::atomic<bool> unflushed_{false};
+  Mutex flush_mutex_;  // who finds nothing left to write waits for who is writing it
   mutable Mutex state_mutex_;
   IndexState state_ LG_GUARDED_BY(state_mutex_);
   mutable SharedMutex sessions_mutex_;

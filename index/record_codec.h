@@ -203,9 +203,14 @@ void Fields(A& a, typename A::template Ref<Extent> e) {
 }
 
 template <typename A>
+void SegmentField(A& a, typename A::template Ref<SegmentId> segment) {
+  a.Number(segment.epoch);
+  a.Number(segment.number);
+}
+
+template <typename A>
 void Fields(A& a, typename A::template Ref<RecordSpace> r) {
-  a.Number(r.position.segment.epoch);
-  a.Number(r.position.segment.number);
+  SegmentField(a, r.position.segment);
   a.Number(r.position.offset);
   a.Number(r.length);
 }
@@ -345,8 +350,7 @@ inline void Fields(FieldReader& a, Punch& op) {
 }
 template <typename A>
 void Fields(A& a, typename A::template Ref<Checkpoint> op) {
-  a.Number(op.base.epoch);
-  a.Number(op.base.number);
+  SegmentField(a, op.base);
   a.Number(op.next_inode);
   a.Number(op.next_session);
   a.Number(op.next_cookie);
@@ -354,8 +358,7 @@ void Fields(A& a, typename A::template Ref<Checkpoint> op) {
 }
 template <typename A>
 void Fields(A& a, typename A::template Ref<Cleared> op) {
-  a.Number(op.base.epoch);
-  a.Number(op.base.number);
+  SegmentField(a, op.base);
 }
 
 }  // namespace leadglass

@@ -21,6 +21,12 @@ Error NotOnChain() {
                "the point to go on from is not on this log's chain: start from the beginning");
 }
 
+Error NotTheRemembered(uint64_t commit_number) {
+  return Error(Errc::kAccessDenied,
+               "commit " + std::to_string(commit_number) +
+                   " is not the one that is remembered: this log is another branch");
+}
+
 }  // namespace
 
 Result<Recovered> Recovery::Run(const From& from, const SealedLog::CommitVisitor& visitor) {
@@ -347,10 +353,7 @@ CommitHandler Recovery::MakeHandler(const From& from, const SealedLog::CommitVis
     const auto& remembered = options_.not_older_than;
     if (remembered.has_value() && number == remembered->commit_number) {
       met_remembered_ = info.head == *remembered;
-      if (!met_remembered_ && !options_.accept_rollback)
-        return Error(Errc::kAccessDenied,
-                     "commit " + std::to_string(number) +
-                         " is not the one that is remembered: this log is another branch");
+      if (!met_remembered_ && !options_.accept_rollback) return NotTheRemembered(number);
     }
     if (info.end <= out_.stated_durable) out_.durable_head = info.head;
     if (after > 0 && number == after) {
@@ -376,6 +379,8 @@ Status Recovery::Finish(const From& from) {
   if (before_base || *remembered == before_base_) return {};
   // The one that is remembered may be among the lost.
   if (options_.salvage && last_read_ > remembered->commit_number) return {};
+  if (!options_.accept_rollback && remembered->commit_number <= before_base_.commit_number)
+    return NotTheRemembered(remembered->commit_number);
   if (!options_.accept_rollback)
     return Error(Errc::kAccessDenied,
                  "the log ends at commit " + std::to_string(out_.tail.head.commit_number) +

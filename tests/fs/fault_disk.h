@@ -37,6 +37,17 @@ inline Vault::Options SmallVault() {
   return options;
 }
 
+// Upkeep gives room back at once, whatever died longer ago than the horizon.
+inline Vault::Options GivingBack(int64_t horizon_nanos) {
+  Vault::Options options = SmallVault();
+  options.horizon_nanos = horizon_nanos;
+  // Or the disk in memory, which has little room, counts as nearly full.
+  options.spare_segments = 0;
+  options.space_interval_nanos = 0;
+  return options;
+}
+inline constexpr int64_t kHourNanos = 3'600'000'000'000;
+
 // One disk with a vault on it, through crashes.
 class FaultDisk {
  public:

@@ -22,19 +22,13 @@ constexpr size_t kPage = 4096;
 constexpr size_t kPages = 50;
 constexpr uint64_t kLive = kPage * kPages;
 
-Vault::Options Keeping() {
-  Vault::Options options = SmallVault();
-  options.horizon_nanos = 3'600'000'000'000;
-  options.spare_segments = 0;  // or the disk in memory counts as nearly full
-  options.space_interval_nanos = 0;
+Vault::Options WithCheckpoints(int64_t horizon_nanos) {
+  Vault::Options options = GivingBack(horizon_nanos);
   options.least_checkpoint_gain = 400'000;
   return options;
 }
-Vault::Options Clearing() {
-  Vault::Options options = Keeping();
-  options.horizon_nanos = 0;
-  return options;
-}
+Vault::Options Keeping() { return WithCheckpoints(kHourNanos); }
+Vault::Options Clearing() { return WithCheckpoints(0); }
 
 class VaultCheckpoint : public ::testing::Test {
  protected:

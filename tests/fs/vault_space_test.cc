@@ -21,19 +21,8 @@ using Tear = FaultFileSystem::Tear;
 constexpr size_t kFiles = 12;
 constexpr size_t kFileSize = 150'000;  // two files to a segment
 
-Vault::Options KeepingDeleted() {
-  Vault::Options options = SmallVault();
-  options.horizon_nanos = 3'600'000'000'000;
-  // Or the disk in memory, which has little room, counts as nearly full.
-  options.spare_segments = 0;
-  options.space_interval_nanos = 0;
-  return options;
-}
-Vault::Options GivingBackAtOnce() {
-  Vault::Options options = KeepingDeleted();
-  options.horizon_nanos = 0;
-  return options;
-}
+Vault::Options KeepingDeleted() { return GivingBack(kHourNanos); }
+Vault::Options GivingBackAtOnce() { return GivingBack(0); }
 
 class VaultSpace : public ::testing::Test {
  protected:

@@ -227,7 +227,9 @@ TEST_F(LogBaseTest, WhoRemembersACommitBeforeItIsContentWithANewerLog) {
   EXPECT_THAT(recover(infos_[FirstOfBase() + 1].head), IsOk());
   Head other = last_before;
   other.chain[0] ^= 1;
-  EXPECT_THAT(recover(other), FailsWith(Errc::kAccessDenied));
+  const auto of_another_branch = recover(other);
+  EXPECT_THAT(of_another_branch, FailsWith(Errc::kAccessDenied));
+  EXPECT_THAT(of_another_branch.error().context, ::testing::HasSubstr("another branch"));
   Head newer = infos_.back().head;
   ++newer.commit_number;
   EXPECT_THAT(recover(newer), FailsWith(Errc::kAccessDenied));
