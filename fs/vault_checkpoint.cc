@@ -73,9 +73,9 @@ Status VaultImpl::MakeCheckpoint(const std::stop_token& stop) {
     const int64_t begun = clock_.MonotonicNanos();
     {
       MutexLock lock(commit_mutex_);
+      LG_RETURN_IF_ERROR(CommitGathered());
       LG_ASSIGN_OR_RETURN(Restated piece, index_->Restate(next, kPieceBytes));
-      LG_ASSIGN_OR_RETURN(const CommitInfo commit,
-                          CommitOperations(std::move(piece.operations), false, IndexHas::kAll));
+      LG_ASSIGN_OR_RETURN(const CommitInfo commit, CommitRestated(piece.operations));
       if (checkpoint.base.number == 0) checkpoint.base = commit.start.segment;
       checkpoint.restated_bytes += 2 * (commit.end.offset - commit.start.offset);
       next = std::move(piece.next);
@@ -89,9 +89,8 @@ Status VaultImpl::MakeCheckpoint(const std::stop_token& stop) {
     checkpoint.next_inode = index_->next_inode();
     checkpoint.next_session = index_->next_session();
     checkpoint.next_cookie = index_->next_cookie();
-    LG_ASSIGN_OR_RETURN([[maybe_unused]] const CommitInfo commit,
-                        CommitOperations({checkpoint}, false, IndexHas::kNothing));
   }
+  LG_RETURN_IF_ERROR(CommitAtOnce({checkpoint}, false));
   return StateBase();
 }
 
@@ -102,13 +101,8 @@ Status VaultImpl::StateBase() {
   if (!(log_->base() < base) || Failed()) return {};
   LG_RETURN_IF_ERROR(index_->Flush());
   log_->SetBase(base);
-  {
-    // The base counts from a durable commit on in a segment that states it.
-    MutexLock lock(commit_mutex_);
-    LG_ASSIGN_OR_RETURN(
-        [[maybe_unused]] const CommitInfo commit,
-        CommitOperations({PutSession{session_number_, log_->session()}}, true, IndexHas::kNothing));
-  }
+  // The base counts from a durable commit on in a segment that states it.
+  LG_RETURN_IF_ERROR(CommitAtOnce({PutSession{session_number_, log_->session()}}, true));
   return log_->Sync();
 }
 
@@ -131,10 +125,7 @@ Status VaultImpl::ClearBeforeBase(const std::stop_token& stop) {
     left = left.subspan(count);
   }
   if (stop.stop_requested()) return {};
-  MutexLock lock(commit_mutex_);
-  LG_ASSIGN_OR_RETURN([[maybe_unused]] const CommitInfo commit,
-                      CommitOperations({Cleared{base}}, true, IndexHas::kNothing));
-  return {};
+  return CommitAtOnce({Cleared{base}}, true);
 }
 
 // Bytes that were written before the base, and are in no commit yet, are needed, too. Who is

@@ -6,12 +6,11 @@
 namespace leadglass {
 namespace {
 
-// Bounds what a restart has to replay: the index is written out after so many commits. A busy
-// machine replays some 10,000 a second, and is to be there again within two.
-constexpr uint64_t kCommitsPerIndexFlush = 8'000;
-// A piece of a checkpoint is replayed like any commit, and is as long as hundreds: so many of its
-// operations count as one.
-constexpr uint64_t kOperationsPerCommit = 4;
+// Bounds what a restart has to replay, which is to take less than two seconds on a busy machine:
+// the index is written out after so many operations. Some fourteen make an image.
+constexpr uint64_t kOperationsPerIndexFlush = 48'000;
+// As many bytes of operations are gathered for one commit.
+constexpr size_t kGatheredBytes = 64u << 10;
 
 }  // namespace
 
@@ -35,9 +34,7 @@ void Transaction::PutWithContent(const InodePtr& state, const InodeRecord& recor
 Status VaultImpl::Commit(Transaction transaction) {
   {
     MutexLock lock(commit_mutex_);
-    LG_ASSIGN_OR_RETURN([[maybe_unused]] const CommitInfo commit,
-                        CommitOperations(std::move(transaction.operations), transaction.use_reserve,
-                                         IndexHas::kNothing));
+    LG_RETURN_IF_ERROR(Gather(std::move(transaction.operations), transaction.use_reserve));
   }
   for (auto& [state, record] : transaction.records) state->record = std::move(record);
   for (const InodePtr& state : transaction.contents) {
@@ -48,39 +45,87 @@ Status VaultImpl::Commit(Transaction transaction) {
   return {};
 }
 
-Result<CommitInfo> VaultImpl::CommitOperations(Operations operations, bool use_reserve,
-                                               IndexHas has) {
-  if (index_behind_)
-    return Error(Errc::kUnavailable,
-                 "the index could not take an earlier change, which the log has: read-only until "
-                 "remount, which brings the index up",
-                 EROFS);
-  const bool states_session = !session_stated_;
-  if (states_session)
-    operations.insert(operations.begin(), PutSession{session_number_, log_->session()});
-  LG_ASSIGN_OR_RETURN(const CommitInfo commit,
-                      log_->AppendCommit(EncodeOperations(operations), use_reserve));
+Status VaultImpl::CheckIndex() const {
+  if (!index_behind_) return {};
+  return Error(Errc::kUnavailable,
+               "the index could not take an earlier change, which the log has: read-only until "
+               "remount, which brings the index up",
+               EROFS);
+}
+
+Status VaultImpl::Gather(Operations operations, bool use_reserve) {
+  LG_RETURN_IF_ERROR(CheckIndex());
+  ByteVector payload = EncodeOperations(operations);
+  if (!gathered_.empty() && gathered_.payload().size() + payload.size() > kGatheredBytes)
+    LG_RETURN_IF_ERROR(CommitGathered());
+  if (gathered_.empty() && !session_stated_) {
+    const PutSession session{session_number_, log_->session()};
+    operations.insert(operations.begin(), session);
+    payload = EncodeOperations(operations);
+  }
+  if (payload.empty()) return {};
+  // So that a full disk is told here, to who asked for the change.
+  LG_RETURN_IF_ERROR(log_->HoldRoom(gathered_.payload().size() + payload.size(), use_reserve));
+  LG_RETURN_IF_ERROR(index_->Stage(operations));
+  gathered_session_ = gathered_session_ || (gathered_.empty() && !session_stated_);
+  gathered_.Add(operations, payload);
+  operations_since_flush_ += operations.size();
+  return {};
+}
+
+Status VaultImpl::CommitGathered() {
+  if (gathered_.empty()) return {};
+  LG_ASSIGN_OR_RETURN(const CommitInfo commit, log_->AppendCommit(gathered_.payload(), true));
+  gathered_.Clear();
+  NoteCommit(commit, std::exchange(gathered_session_, false));
+  return IndexTook(index_->Settle(commit));
+}
+
+Status VaultImpl::CommitAtOnce(Operations operations, bool use_reserve) {
+  MutexLock lock(commit_mutex_);
+  LG_RETURN_IF_ERROR(Gather(std::move(operations), use_reserve));
+  return CommitGathered();
+}
+
+Result<CommitInfo> VaultImpl::CommitRestated(const Operations& operations) {
+  LG_RETURN_IF_ERROR(CheckIndex());
+  const ByteVector payload = EncodeOperations(operations);
+  LG_ASSIGN_OR_RETURN(const CommitInfo commit, log_->AppendCommit(payload));
+  NoteCommit(commit, false);
+  operations_since_flush_ += operations.size();
+  LG_RETURN_IF_ERROR(IndexTook(index_->Apply({}, commit)));
+  return commit;
+}
+
+void VaultImpl::NoteCommit(const CommitInfo& commit, bool states_session) {
   // Once a segment, so that no lost segment makes the bytes in another unreadable.
   session_stated_ = states_session || commit.start.segment == last_commit_segment_;
   last_commit_segment_ = commit.start.segment;
-  if (has == IndexHas::kAll) {
-    commits_since_flush_ += operations.size() / kOperationsPerCommit;
-    operations.erase(operations.begin() + (states_session ? 1 : 0), operations.end());
-  }
-  // The log has it: if the index cannot take it, the index is behind the log for good, and only a
-  // remount (which replays) brings it up. A later commit would be made out of what the index no
-  // longer knows, so there is none. What is read is the vault as it was before this call, which
-  // is what the caller's error says.
-  if (const Status applied = index_->Apply(operations, commit); !applied) {
+  operations_since_flush_ += kOperationsPerCommit;
+}
+
+// The log has it: if the index cannot take it, the index is behind the log for good, and only a
+// remount (which replays) brings it up. A later commit would be made out of what the index no
+// longer knows, so there is none.
+Status VaultImpl::IndexTook(Status taken) {
+  if (!taken) {
     index_behind_ = true;
-    return applied.error();
+    return taken;
   }
-  if (++commits_since_flush_ >= kCommitsPerIndexFlush) {
-    commits_since_flush_ = 0;
+  if (operations_since_flush_ >= kOperationsPerIndexFlush) {
+    operations_since_flush_ = 0;
     flush_index_ = true;
     upkeep_wanted_.NotifyAll();
   }
-  return commit;
+  return {};
+}
+
+Status VaultImpl::SyncLog() {
+  {
+    MutexLock lock(commit_mutex_);
+    LG_RETURN_IF_ERROR(CommitGathered());
+  }
+  return log_->Sync();
 }
 
 }  // namespace leadglass

@@ -234,7 +234,7 @@ Status VaultImpl::Flush(OpenFile& file) {
 
 Status VaultImpl::Fsync(OpenFile& file) {
   LG_RETURN_IF_ERROR(CommitInode(file.state));
-  return log_->Sync();
+  return SyncLog();
 }
 
 void VaultImpl::Release(OpenFile* file) {

@@ -6,10 +6,12 @@
 // vault_attributes.cc, vault_xattr.cc, vault_data.cc, vault_filing.cc, vault_upkeep.cc,
 // vault_space.cc, vault_check.cc.
 //
-// A change is a Transaction: operations for one commit, and the inode records that hold once the
-// commit is in the log. Commit() appends it to the log and applies it to the index under
-// commit_mutex_, so index order is log order; only then do the records in memory change. A failed
-// commit thus leaves memory, index and log as they were.
+// A change is a Transaction: operations of one commit, and the inode records that hold once the
+// transaction is accepted. Commit() gathers it for the next commit of the log and stages it in the
+// index under commit_mutex_, so index order is log order; only then do the records in memory
+// change. A failed transaction thus leaves memory, index and log as they were. What was gathered
+// goes into the log before anything is made durable, when there is enough of it, and in each upkeep
+// round.
 //
 // Lock order: punch_mutex_, names_mutex_, inode locks (ascending), commit_mutex_, then leaves
 // (dirty_mutex_, orphan_mutex_, notice_mutex_, the parts' own locks).
@@ -20,6 +22,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "fs/gathered_operations.h"
 #include "fs/id_source.h"
 #include "fs/inode_state.h"
 #include "fs/key_store.h"
@@ -51,6 +54,9 @@ struct Transaction {
 
 class VaultImpl final : public Vault {
  public:
+  // To replay a commit costs as much as so many operations.
+  static constexpr uint64_t kOperationsPerCommit = 4;
+
   VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys, HeaderParserPool* parser,
             Options options, Clock& clock);
   ~VaultImpl() override;
@@ -122,11 +128,20 @@ class VaultImpl final : public Vault {
 
   // vault_commit.cc
   Status Commit(Transaction transaction);
-  // Appends a commit of these operations, and that of the session where it has to be said again,
-  // and has the index apply all but what it already says. `use_reserve` as in Transaction.
-  enum class IndexHas { kNothing, kAll };
-  Result<CommitInfo> CommitOperations(Operations operations, bool use_reserve, IndexHas has)
-      LG_REQUIRES(commit_mutex_);
+  // Adds operations to those for the next commit, and that of the session where it has to be said
+  // again. The index shows them from now on. `use_reserve` as in Transaction. An error adds none.
+  Status Gather(Operations operations, bool use_reserve) LG_REQUIRES(commit_mutex_);
+  // Appends the commit of what was gathered. An error is the log's, or the index could not take it:
+  // nothing more can be written then.
+  Status CommitGathered() LG_REQUIRES(commit_mutex_);
+  Status CommitAtOnce(Operations operations, bool use_reserve);
+  // Appends a commit of what the index has, where nothing is gathered.
+  Result<CommitInfo> CommitRestated(const Operations& operations) LG_REQUIRES(commit_mutex_);
+  // Commits what was gathered and makes the log durable.
+  Status SyncLog();
+  Status CheckIndex() const;
+  void NoteCommit(const CommitInfo& commit, bool states_session) LG_REQUIRES(commit_mutex_);
+  Status IndexTook(Status taken) LG_REQUIRES(commit_mutex_);
   // Whether nothing more can be written until the vault is opened again.
   bool Failed() const { return log_->poisoned() || index_behind_; }
   // The session number that new extents carry.
@@ -264,7 +279,11 @@ class VaultImpl final : public Vault {
   // Whether a commit in the log's newest segment says which session this one's number is.
   bool session_stated_ LG_GUARDED_BY(commit_mutex_) = false;
   SegmentId last_commit_segment_ LG_GUARDED_BY(commit_mutex_);
-  uint64_t commits_since_flush_ LG_GUARDED_BY(commit_mutex_) = 0;
+  uint64_t operations_since_flush_ LG_GUARDED_BY(commit_mutex_) = 0;
+  // Operations that the index shows and the log does not have: one commit is cheaper than
+  // many. For an upkeep period at most; room for them is held.
+  GatheredOperations gathered_ LG_GUARDED_BY(commit_mutex_);
+  bool gathered_session_ LG_GUARDED_BY(commit_mutex_) = false;  // whether they state the session
 
   Mutex dirty_mutex_;
   std::set<InodePtr> dirty_ LG_GUARDED_BY(dirty_mutex_);

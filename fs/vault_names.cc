@@ -92,7 +92,7 @@ Status VaultImpl::List(NodeId folder, uint64_t cookie, bool with_attributes,
   return failed;
 }
 
-Status VaultImpl::FsyncFolder(NodeId) { return log_->Sync(); }
+Status VaultImpl::FsyncFolder(NodeId) { return SyncLog(); }
 
 namespace {
 

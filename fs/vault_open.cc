@@ -152,7 +152,7 @@ Status Vault::RecordKeyEpoch(FileSystem& fs, const std::string& folder, const Va
 
 Status VaultImpl::CommitNothing() {
   LG_RETURN_IF_ERROR(Commit({}));
-  return log_->Sync();
+  return SyncLog();
 }
 
 VaultImpl::VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys,
@@ -231,9 +231,11 @@ Status VaultImpl::OpenIndexAndReplay() {
 
 Status VaultImpl::Replay() {
   uint64_t commits = 0;
+  uint64_t replayed = 0;
   index_failed_ = false;
   const auto apply = [&](const CommitInfo& commit, ByteSpan payload) -> Status {
     LG_ASSIGN_OR_RETURN(const Operations operations, DecodeOperations(payload));
+    replayed += operations.size() + kOperationsPerCommit;
     const Status applied = index_->Apply(operations, commit);
     index_failed_ = !applied;
     if (options_.progress && ++commits % 1000 == 0) options_.progress(commits);
@@ -244,7 +246,7 @@ Status VaultImpl::Replay() {
     // What was replayed is in memory only. Sessions that die early would replay it again each time,
     // and ever more of it.
     MutexLock lock(commit_mutex_);
-    commits_since_flush_ = report.commits_replayed;
+    operations_since_flush_ = replayed;
   }
   lost_.clear();
   for (const LostStretch& lost : report.lost) lost_.push_back(Told(lost));
@@ -293,7 +295,7 @@ Status VaultImpl::Close() {
     for (const auto& [inode, state] : orphans_) orphans.push_back(state);
   }
   for (const InodePtr& state : orphans) (void)EraseOrphan(state);  // else swept at the next mount
-  LG_RETURN_IF_ERROR(log_->Sync());
+  LG_RETURN_IF_ERROR(SyncLog());
   // On a full disk the index stays behind; the next mount replays what it lacks from the log.
   const Status flushed = index_->Flush();
   LG_RETURN_IF_ERROR(log_->Close());

@@ -48,12 +48,12 @@ bool VaultImpl::PunchDead() {
 Status VaultImpl::PunchBatch(const std::vector<RecordSpace>& dead) {
   // The commit then states a durable position beyond the records, below which recovery asks for no
   // bodies.
-  LG_RETURN_IF_ERROR(log_->Sync());
+  LG_RETURN_IF_ERROR(SyncLog());
   Transaction transaction;
   transaction.use_reserve = true;
   transaction.operations.emplace_back(Punch{dead});
   LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
-  LG_RETURN_IF_ERROR(log_->Sync());
+  LG_RETURN_IF_ERROR(SyncLog());
   const Status punched = log_->PunchData(dead);
   // What was not punched is tried again at the next mount, as after a crash.
   if (!punched) cannot_punch_ = true;

@@ -30,6 +30,10 @@ void VaultImpl::RunUpkeep(const std::stop_token& stop) {
         upkeep_wanted_.WaitFor(upkeep_mutex_, preparing ? kPreparePause : kUpkeepPeriod);
     }
     CommitDirty(false);
+    {
+      MutexLock lock(commit_mutex_);
+      if (!Failed()) (void)CommitGathered();
+    }
     // Nobody waits for this sync; a failure poisons the log, which every later write reports.
     if (!log_->poisoned() && !(log_->durable_head() == log_->head())) (void)log_->Sync();
     if (flush_index_.exchange(false)) (void)index_->Flush();
@@ -217,7 +221,7 @@ Status VaultImpl::EraseOrphan(const InodePtr& state) {
 
 Status VaultImpl::SyncAll() {
   CommitDirty(true);
-  return log_->Sync();
+  return SyncLog();
 }
 
 }  // namespace leadglass

@@ -69,13 +69,19 @@ class Index {
   // The newest commit applied and the log position after it; nullopt for an empty index.
   virtual std::optional<std::pair<Head, Position>> head() const = 0;
 
-  // Applies one commit's operations and remembers (commit.head, commit.end), atomically. Not
-  // durable by itself. Applying a batch again over itself changes nothing. An error applies none of
-  // it. kCorrupt: what has to be read first is damaged. After a table could not be written (also in
-  // LevelDB's thread: kNoSpace, kUnavailable, kInternal) every Apply() and Flush() fails so, and
-  // lookups go on: close, open again, and replay from head().
+  // Operations that no commit has yet: lookups see them, head() stays, and nothing of them reaches
+  // the disk before Settle(). An error stages none of these. kCorrupt: what has to be read first is
+  // damaged. One caller at a time, Settle() and Apply() included.
+  virtual Status Stage(const Operations& operations) = 0;
+  // All that was staged is in `commit`, in that order: remembers it and (commit.head, commit.end),
+  // atomically. Not durable by itself. An error leaves it staged. After a table could not be
+  // written (also in LevelDB's thread: kNoSpace, kUnavailable, kInternal) every Settle() and
+  // Flush() fails so, and lookups go on: close, open again, and replay from head().
+  virtual Status Settle(const CommitInfo& commit) = 0;
+  // Stage() and Settle() of one commit's operations, where nothing else is staged. Applying a
+  // commit again over itself changes nothing. An error applies none of it.
   virtual Status Apply(const Operations& operations, const CommitInfo& commit) = 0;
-  // Writes all that was applied into tables. Durable on return (log first, then index).
+  // Writes all that was settled into tables. Durable on return (log first, then index).
   virtual Status Flush() = 0;
 
   // Inodes.

@@ -2,7 +2,6 @@
 #include "index/index_batch.h"
 
 #include <leveldb/db.h>
-#include <leveldb/write_batch.h>
 
 #include <utility>
 
@@ -10,8 +9,6 @@
 
 namespace leadglass {
 namespace {
-
-std::string_view View(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
 
 leveldb::ReadOptions Checked() {
   leveldb::ReadOptions options;
@@ -21,11 +18,13 @@ leveldb::ReadOptions Checked() {
 
 }  // namespace
 
-IndexBatch::IndexBatch(leveldb::DB& db, const SealedEnv& env) : db_(db), env_(env) {}
+IndexBatch::IndexBatch(leveldb::DB& db, const SealedEnv& env, const IndexChanges& staged)
+    : db_(db), env_(env), staged_(staged) {}
 IndexBatch::~IndexBatch() = default;
 
 Result<std::optional<std::string>> IndexBatch::Get(const std::string& key) {
   if (const auto it = changes_.find(key); it != changes_.end()) return it->second;
+  if (const auto it = staged_.find(key); it != staged_.end()) return it->second;
   std::string value;
   const leveldb::Status status = db_.Get(Checked(), key, &value);
   if (status.ok()) return std::optional(std::move(value));
@@ -41,38 +40,18 @@ void IndexBatch::Erase(std::string key) { changes_.insert_or_assign(std::move(ke
 
 Status IndexBatch::Scan(const std::string& from, const std::string& to, const Visitor& visitor) {
   if (!iterator_) iterator_.reset(db_.NewIterator(Checked()));
-  leveldb::Iterator& stored = *iterator_;
-  auto changed = changes_.lower_bound(from);
-  const auto changed_end = changes_.lower_bound(to);
-  for (stored.Seek(from);; stored.Next()) {
-    // A damaged block looks like an absent one to the iterator: only the status tells.
-    if (!stored.status().ok()) return env_.ToError(stored.status());
-    const bool more = stored.Valid() && View(stored.key()) < to;
-    for (; changed != changed_end && (!more || changed->first < View(stored.key())); ++changed) {
-      if (changed->second && !visitor(changed->first, *changed->second)) return {};
-    }
-    if (!more) return {};
-    if (changed != changed_end && changed->first == View(stored.key())) {
-      if (changed->second && !visitor(changed->first, *changed->second)) return {};
-      ++changed;
-    } else if (!visitor(View(stored.key()), View(stored.value()))) {
-      return {};
-    }
-  }
+  IndexChanges changes;
+  CopyChanges(staged_, from, to, changes);
+  CopyChanges(changes_, from, to, changes);
+  MergedIterator it(*iterator_, std::move(changes));
+  for (it.Seek(from); it.Valid() && it.key() < to; it.Next())
+    if (!visitor(it.key(), it.value())) return {};
+  return it.status().ok() ? Status{} : Status(env_.ToError(it.status()));
 }
 
-Status IndexBatch::Write() {
-  leveldb::WriteBatch batch;
-  for (const auto& [key, value] : changes_) {
-    if (value) {
-      batch.Put(key, *value);
-    } else {
-      batch.Delete(key);
-    }
-  }
+IndexChanges IndexBatch::Take() {
   iterator_.reset();
-  const leveldb::Status status = db_.Write(leveldb::WriteOptions(), &batch);
-  return status.ok() ? Status{} : Status(env_.ToError(status));
+  return std::exchange(changes_, {});
 }
 
 }  // namespace leadglass

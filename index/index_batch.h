@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// IndexBatch: the changes of one commit before they are written. Reads see the changes made so far
-// over what the database held when the batch began, so operations can build on each other.
-// Nothing reaches the database before Write(); a batch that is dropped changed nothing.
+// IndexBatch: the changes of some operations before anybody else sees them. Reads see the changes
+// made so far over what there was when the batch began, so operations can build on each other.
+// A batch that is dropped changed nothing.
 //
 // Thread-compatible. No other writer may be active while a batch lives.
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "crypto/base/result.h"
+#include "index/merged_iterator.h"
 
 namespace leveldb {
 class DB;
@@ -27,7 +27,9 @@ class SealedEnv;
 
 class IndexBatch {
  public:
-  IndexBatch(leveldb::DB& db, const SealedEnv& env);
+  // On top of the database and of `staged`, which is not written there yet. All of them must
+  // outlive the batch, and `staged` stay as it is.
+  IndexBatch(leveldb::DB& db, const SealedEnv& env, const IndexChanges& staged);
   ~IndexBatch();
 
   // kCorrupt when the database cannot be read; nullopt when there is no such key.
@@ -40,15 +42,14 @@ class IndexBatch {
   using Visitor = std::function<bool(std::string_view key, std::string_view value)>;
   Status Scan(const std::string& from, const std::string& to, const Visitor& visitor);
 
-  // Writes all changes atomically, in memory: the index has no log of its own.
-  Status Write();
+  // The changes; the batch has none after it.
+  IndexChanges Take();
 
  private:
-  using Changes = std::map<std::string, std::optional<std::string>>;  // nullopt: erased
-
   leveldb::DB& db_;
   const SealedEnv& env_;
-  Changes changes_;
+  const IndexChanges& staged_;
+  IndexChanges changes_;
   std::unique_ptr<leveldb::Iterator> iterator_;  // of the time before the batch; made when needed
 };
 

@@ -158,39 +158,91 @@ CheckpointState LevelDbIndex::checkpoint() const {
   return state_.checkpoint;
 }
 
-Status LevelDbIndex::Apply(const Operations& operations, const CommitInfo& commit) {
+Status LevelDbIndex::Stage(const Operations& operations) {
   IndexState state;
   {
     MutexLock lock(state_mutex_);
     state = state_;
   }
-  IndexBatch batch(*db_, *env_);
-  IndexApplier applier(batch, bounds_, state, wall_clock_);
-  Status applied;
-  for (const Operation& operation : operations) {
-    applied = applier.Apply(operation);
-    if (!applied) break;
-  }
-  if (applied) {
-    state.head = {commit.head, commit.end};
-    // Twice: the segment's footer has a copy.
-    state.checkpoint.stale_bytes += 2 * (commit.end.offset - commit.start.offset);
-    batch.Put(index_keys::State(), EncodeState(state));
-    // A reader may meet an extent as soon as it is written: it must find its session.
+  IndexChanges changes;
+  {
+    ReaderLock lock(staged_mutex_);
+    IndexBatch batch(*db_, *env_, staged_);
+    IndexApplier applier(batch, bounds_, state, wall_clock_);
+    for (const Operation& operation : operations) {
+      if (Status applied = applier.Apply(operation); !applied) {
+        bounds_.Clear();
+        return applied;
+      }
+    }
+    // A reader may meet an extent as soon as it is there: it must find its session.
     for (const PutSession& session : applier.sessions()) {
-      WriterLock lock(sessions_mutex_);
+      WriterLock sessions(sessions_mutex_);
       sessions_[session.number] = session.session;
     }
-    applied = batch.Write();
+    changes = batch.Take();
   }
-  if (!applied) {
-    bounds_.Clear();
-    return applied;
+  {
+    WriterLock lock(staged_mutex_);
+    staged_.merge(changes);
+    // Those that were there already.
+    for (auto& [key, value] : changes) staged_[key] = std::move(value);
   }
-  unflushed_ = true;
   MutexLock lock(state_mutex_);
   state_ = std::move(state);
   return {};
+}
+
+Status LevelDbIndex::Settle(const CommitInfo& commit) {
+  IndexState state;
+  {
+    MutexLock lock(state_mutex_);
+    state = state_;
+  }
+  state.head = {commit.head, commit.end};
+  // Twice: the segment's footer has a copy.
+  state.checkpoint.stale_bytes += 2 * (commit.end.offset - commit.start.offset);
+  leveldb::WriteBatch batch;
+  {
+    ReaderLock lock(staged_mutex_);
+    for (const auto& [key, value] : staged_) {
+      if (value) {
+        batch.Put(key, *value);
+      } else {
+        batch.Delete(key);
+      }
+    }
+  }
+  batch.Put(index_keys::State(), EncodeState(state));
+  const leveldb::Status written = db_->Write(leveldb::WriteOptions(), &batch);
+  if (!written.ok()) return env_->ToError(written);
+  unflushed_ = true;
+  {
+    WriterLock lock(staged_mutex_);
+    staged_.clear();
+  }
+  MutexLock lock(state_mutex_);
+  state_ = std::move(state);
+  return {};
+}
+
+Status LevelDbIndex::Apply(const Operations& operations, const CommitInfo& commit) {
+  IndexState before;
+  {
+    MutexLock lock(state_mutex_);
+    before = state_;
+  }
+  LG_RETURN_IF_ERROR(Stage(operations));
+  Status settled = Settle(commit);
+  if (settled) return settled;
+  bounds_.Clear();
+  {
+    WriterLock lock(staged_mutex_);
+    staged_.clear();
+  }
+  MutexLock lock(state_mutex_);
+  state_ = std::move(before);
+  return settled;
 }
 
 Status LevelDbIndex::Flush() {

@@ -40,6 +40,8 @@ class LevelDbIndex final : public Index {
   ~LevelDbIndex() override;
 
   std::optional<std::pair<Head, Position>> head() const override;
+  Status Stage(const Operations& operations) override;
+  Status Settle(const CommitInfo& commit) override;
   Status Apply(const Operations& operations, const CommitInfo& commit) override;
   Status Flush() override;
 
@@ -122,11 +124,15 @@ class LevelDbIndex final : public Index {
   std::unique_ptr<leveldb::Cache> cache_;
   std::unique_ptr<leveldb::DB> db_;
 
-  ExtentBounds bounds_;  // Apply() only
+  ExtentBounds bounds_;  // Stage() only
+  // What was staged and LevelDB does not have. Changed by Stage() and Settle() only, which their
+  // caller keeps apart. Emptied after LevelDB has it: who looks here first misses nothing.
+  mutable SharedMutex staged_mutex_;
+  IndexChanges staged_ LG_GUARDED_BY(staged_mutex_);
   std::atomic<bool> unflushed_{false};
   Mutex flush_mutex_;  // who finds nothing left to write waits for who is writing it
   mutable Mutex state_mutex_;
-  IndexState state_ LG_GUARDED_BY(state_mutex_);
+  IndexState state_ LG_GUARDED_BY(state_mutex_);  // with what is staged
   mutable SharedMutex sessions_mutex_;
   std::unordered_map<uint32_t, Uuid> sessions_ LG_GUARDED_BY(sessions_mutex_);
 };

@@ -17,14 +17,16 @@ namespace {
 
 namespace keys = index_keys;
 
-std::string_view View(const leveldb::Slice& slice) { return {slice.data(), slice.size()}; }
-
 // After this many keys of one inode, seeking its end is cheaper than walking there.
 constexpr int kKeysBeforeSeek = 16;
 
 }  // namespace
 
 Result<LevelDbIndex::Value> LevelDbIndex::Read(const std::string& key) const {
+  {
+    ReaderLock lock(staged_mutex_);
+    if (const auto it = staged_.find(key); it != staged_.end()) return it->second;
+  }
   leveldb::ReadOptions options;
   options.verify_checksums = true;
   std::string value;
@@ -47,21 +49,29 @@ Status LevelDbIndex::Scan(const std::string& from, const std::string& to, const 
   leveldb::ReadOptions options;
   options.verify_checksums = true;
   options.fill_cache = keep_blocks;
-  const std::unique_ptr<leveldb::Iterator> it(db_->NewIterator(options));
-  it->Seek(from);
+  std::unique_ptr<leveldb::Iterator> stored;
+  IndexChanges staged;
+  {
+    // Both of one moment: what is settled meanwhile is in both.
+    ReaderLock lock(staged_mutex_);
+    CopyChanges(staged_, from, to, staged);
+    stored.reset(db_->NewIterator(options));
+  }
+  MergedIterator it(*stored, std::move(staged));
+  it.Seek(from);
   int walked = 0;
   for (;;) {
     // The iterator passes over a block it cannot read: only the status tells.
-    if (!it->status().ok()) return Damaged(env_->ToError(it->status()));
-    if (!it->Valid() || View(it->key()) >= to) return {};
-    LG_ASSIGN_OR_RETURN(const Next next, visitor(View(it->key()), View(it->value())));
+    if (!it.status().ok()) return Damaged(env_->ToError(it.status()));
+    if (!it.Valid() || it.key() >= to) return {};
+    LG_ASSIGN_OR_RETURN(const Next next, visitor(it.key(), it.value()));
     if (next == Next::kStop) return {};
     walked = next == Next::kSkipInode ? walked + 1 : 0;
     if (walked > kKeysBeforeSeek) {
-      it->Seek(keys::AfterInode(keys::Be64At(View(it->key()), 1)));
+      it.Seek(keys::AfterInode(keys::Be64At(it.key(), 1)));
       walked = 0;
     } else {
-      it->Next();
+      it.Next();
     }
   }
 }

@@ -75,6 +75,14 @@ ByteVector EncodeOperations(const Operations& operations) {
   return out.Take();
 }
 
+size_t FirstOperationLength(ByteSpan encoded) {
+  ByteReader in(encoded);
+  in.U16();
+  in.U8();
+  in.Bytes32();
+  return in.failed() ? 0 : encoded.size() - in.remaining();
+}
+
 Status CheckOperations(const Operations& operations) {
   ByteWriter scratch;
   for (size_t i = 0; i < operations.size(); ++i) {

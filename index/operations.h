@@ -129,6 +129,8 @@ struct OperationLimits {
 // and Index::Extents() fills it in again. Nor is the record of a hole.
 // Aborts where CheckOperations() would have failed: that is wrong use.
 ByteVector EncodeOperations(const Operations& operations);
+// How many bytes of what EncodeOperations() gave are its first operation; 0: there is none.
+size_t FirstOperationLength(ByteSpan encoded);
 // kInvalidArgument: an operation breaks a limit or says something that no reader would accept (a
 // name of no bytes, an extent beyond its record); the message gives its place in the batch.
 Status CheckOperations(const Operations& operations);

@@ -108,6 +108,27 @@ Result<Position> Appender::AppendData(Frame frame, MutableByteSpan record) {
   return Position{id, ticket.offset};
 }
 
+Frame Appender::CommitFrame(size_t payload_length) {
+  Frame frame;
+  frame.kind = RecordKind::kCommit;
+  frame.plain_length = static_cast<uint32_t>(payload_length);
+  frame.record_length =
+      static_cast<uint32_t>(RecordLength(frame.kind, frame.plain_length, kCommitChunkLog2));
+  return frame;
+}
+
+Status Appender::HoldRoom(size_t payload_length, bool use_reserve) {
+  const Frame frame = CommitFrame(payload_length);
+  MutexLock lock(mutex_);
+  LG_RETURN_IF_ERROR(CheckWritable());
+  const uint64_t before = std::exchange(held_, 0);
+  if (segment_ != nullptr) segment_->Hold(0);
+  const Status room = Prepare(frame, use_reserve);
+  held_ = room ? frame.record_length + FooterBuilder::EntrySize(frame) : before;
+  if (segment_ != nullptr) segment_->Hold(held_);
+  return room;
+}
+
 Result<CommitInfo> Appender::AppendCommit(ByteSpan payload, bool use_reserve) {
   Ticket ticket;
   CommitInfo info;
@@ -115,12 +136,14 @@ Result<CommitInfo> Appender::AppendCommit(ByteSpan payload, bool use_reserve) {
   {
     MutexLock lock(mutex_);
     LG_RETURN_IF_ERROR(CheckWritable());
-    Frame frame;
-    frame.kind = RecordKind::kCommit;
-    frame.plain_length = static_cast<uint32_t>(payload.size());
-    frame.record_length =
-        static_cast<uint32_t>(RecordLength(frame.kind, frame.plain_length, kCommitChunkLog2));
-    LG_RETURN_IF_ERROR(Prepare(frame, use_reserve));
+    Frame frame = CommitFrame(payload.size());
+    const uint64_t held = std::exchange(held_, 0);
+    if (segment_ != nullptr) segment_->Hold(0);
+    if (Status room = Prepare(frame, use_reserve); !room) {
+      held_ = held;
+      if (segment_ != nullptr) segment_->Hold(held);
+      return room.error();
+    }
     frame.sequence = next_sequence_++;
     frame.commit_number = head_.commit_number + 1;
     frame.durable = durable_;
@@ -148,7 +171,7 @@ Status Appender::Prepare(const Frame& frame, bool use_reserve) {
 // With room for `record_bytes`: the first record and its entry in the footer.
 Status Appender::BeginSegment(uint64_t record_bytes, bool use_reserve) {
   LG_RETURN_IF_ERROR(EnsureEpochFolder());
-  uint64_t need = EmptyFooterSize() + record_bytes;
+  uint64_t need = EmptyFooterSize() + record_bytes + held_;
   if (segment_ == nullptr && !inherited_.has_value()) {
     LG_ASSIGN_OR_RETURN(inherited_, MissingFooter());
   }
@@ -218,6 +241,7 @@ Status Appender::StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t numb
   LG_RETURN_IF_ERROR(next->WriteHeader(header, has_previous ? &previous_block : nullptr));
   folders_unsynced_.insert(EpochFolder(files_.folder(), start_.epoch));
   segment_ = std::move(next);
+  segment_->Hold(held_);
   segment_has_commit_ = false;
   segment_base_ = header.base;
   segment_continues_ = {header.previous, header.previous_length};

@@ -73,6 +73,8 @@ class Appender {
   // each other in the order of the calls, and recovery sees one only if it sees all records that
   // were given a place before it. Durable on return: no. `use_reserve`: as in SealedLog.
   Result<CommitInfo> AppendCommit(ByteSpan payload, bool use_reserve) LG_EXCLUDES(mutex_);
+  // See SealedLog::HoldRoom().
+  Status HoldRoom(size_t payload_length, bool use_reserve) LG_EXCLUDES(mutex_);
   // Durable on return: all that was given a place before the call. Waits for writes under way; many
   // callers share one fdatasync, and what comes during it waits for the next. Returns at once when
   // nothing is new.
@@ -120,6 +122,7 @@ class Appender {
     uint64_t offset = 0;
   };
 
+  static Frame CommitFrame(size_t payload_length);
   Status CheckWritable() const LG_REQUIRES(mutex_);
   Status Prepare(const Frame& frame, bool use_reserve) LG_REQUIRES(mutex_);
   Status BeginSegment(uint64_t record_bytes, bool use_reserve) LG_REQUIRES(mutex_);
@@ -148,6 +151,7 @@ class Appender {
   CondVar changed_;
   SpaceReserve reserve_ LG_GUARDED_BY(mutex_);
   std::unique_ptr<SegmentWriter> segment_ LG_GUARDED_BY(mutex_);
+  uint64_t held_ LG_GUARDED_BY(mutex_) = 0;  // see SegmentWriter::Hold()
   bool segment_has_commit_ LG_GUARDED_BY(mutex_) = false;
   Position segment_continues_ LG_GUARDED_BY(mutex_);  // the end of what was before it
   Chain chain_ LG_GUARDED_BY(mutex_);

@@ -112,6 +112,11 @@ class SegmentedLog final : public SealedLog {
     return appender_->AppendCommit(payload, use_reserve);
   }
 
+  Status HoldRoom(size_t payload_length, bool use_reserve) override {
+    LG_RETURN_IF_ERROR(CheckAppend(payload_length, kMaxCommitLength));
+    return appender_->HoldRoom(payload_length, use_reserve);
+  }
+
   Status Sync() override {
     // An index that takes in what Recover() hands out may write tables meanwhile, and must not get
     // ahead of the disk: what a crashed session wrote may be in the page cache only.

@@ -162,6 +162,11 @@ class SealedLog {
   // reserve that a full disk keeps back.
   virtual Result<CommitInfo> AppendCommit(ByteSpan payload, bool use_reserve = false) = 0;
 
+  // Keeps room for a commit of `payload_length` bytes (1 to kMaxCommitLength) that is still to
+  // come, instead of what was held before: until the next AppendCommit(), which one of this length
+  // or less then finds room for. An error (kNoSpace) leaves what was held. `use_reserve` as there.
+  virtual Status HoldRoom(size_t payload_length, bool use_reserve = false) = 0;
+
   // Durable on return: every append that returned before this call. Group commit: concurrent
   // callers share one fdatasync. Returns at once when nothing is new. May also be called by a
   // visitor (or a thread it waits for) during Recover(): then it makes the existing segments

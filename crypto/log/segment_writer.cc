@@ -54,9 +54,10 @@ Status SegmentWriter::WriteHeader(const SegmentHeader& header, const HeaderBlock
   return file_->WriteAt(0, EncodeSegmentHeader(block_, previous_block));
 }
 
-// The size of the segment with such a record and the footer after it.
+// The size of the segment with such a record, what is held, and the footer after it.
 uint64_t SegmentWriter::NeedAfter(const Frame& frame) const {
-  return end_ + frame.record_length + footer_.RecordSize() + FooterBuilder::EntrySize(frame);
+  return end_ + frame.record_length + footer_.RecordSize() + FooterBuilder::EntrySize(frame) +
+         held_;
 }
 
 bool SegmentWriter::Fits(const Frame& frame) const {
@@ -96,7 +97,7 @@ Status SegmentWriter::WriteFooter(Frame& frame) {
 }
 
 uint64_t SegmentWriter::unused() const {
-  const uint64_t used = end_ + footer_.RecordSize();
+  const uint64_t used = end_ + footer_.RecordSize() + held_;
   return allocated_ > used ? allocated_ - used : 0;
 }
 

@@ -38,6 +38,9 @@ class SegmentWriter {
   bool Fits(const Frame& frame) const;
   // Makes sure of room for such a record and the footer after it. kNoSpace: as before the call.
   Status MakeRoom(const Frame& frame, SpaceReserve& reserve, bool use_reserve);
+  // Keeps so many bytes free of other records from now on: a record and its entry in the footer
+  // that are still to come. They must be there, by MakeRoom() or the segment's beginning.
+  void Hold(uint64_t bytes) { held_ = bytes; }
   // Takes the room for a record; gives its offset. `commit`: the record of a commit, else empty.
   uint64_t Take(const Frame& frame, ByteSpan commit);
 
@@ -62,6 +65,7 @@ class SegmentWriter {
   const uint64_t want_;
   uint64_t allocated_;
   uint64_t end_ = kSegmentHeaderSize;
+  uint64_t held_ = 0;
   SegmentId id_;
   HeaderBlock block_{};
   FooterBuilder footer_;

@@ -438,7 +438,7 @@ void PutFiles(FileSystem& fs, const std::string& folder, const Files& files) {
 // An index of an earlier moment is brought up to the log, and that reads it here and there: damage
 // that nothing met while it was opened, whichever frame of its tables has it, means a rebuild.
 TEST(VaultIndexFaults, DamageThatOnlyTheReplayMeetsMeansARebuild) {
-  constexpr int kNames = 300;
+  constexpr int kNames = 900;
   constexpr int64_t kLater = 2'000'000'000'000'000'000;
   const std::string folder = std::string(kFaultDiskVault) + "/index";
   const auto name_of = [](int i) {

@@ -21,7 +21,10 @@ class VaultSalvage : public VaultTest {
   void SetUp() override {
     VaultTest::SetUp();
     const NodeId archive = Walk("/archive");
-    for (int i = 0; i < kFiles; ++i) WriteFile(archive, NameOf(i), BytesOf(i));
+    for (int i = 0; i < kFiles; ++i) {
+      WriteFile(archive, NameOf(i), BytesOf(i));
+      ASSERT_THAT(vault_->SyncAll(), IsOk());
+    }
     ASSERT_THAT(vault_->Close(), IsOk());
     vault_.reset();
     std::filesystem::remove_all(folder_ + "/index");

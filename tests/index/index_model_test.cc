@@ -67,6 +67,37 @@ TEST_F(IndexModelTest, HoldsTheSameWhenAnySuffixIsReplayed) {
   }
 }
 
+// Batches are seen at once, and one commit has several of them. Those of none are lost with the
+// process, and with no other.
+TEST_F(IndexModelTest, HoldsWhatWasStagedAndOnlyWhatWasSettledAfterReopening) {
+  std::mt19937_64 random(7);
+  Operations staged;
+  for (int batch = 0; batch < 120; ++batch) {
+    const Operations operations = RandomOperations(random, 1 + random() % 30, fresh_cookie_);
+    ASSERT_THAT(index_->Stage(operations), IsOk());
+    model_.Apply(operations);
+    staged.insert(staged.end(), operations.begin(), operations.end());
+    ExpectAsModel();
+    if (random() % 4 == 0) {
+      const auto head = index_->head();
+      EXPECT_EQ(head ? head->first.commit_number : 0, commits_) << "what is staged is no commit";
+      ASSERT_THAT(index_->Settle(SampleCommit(++commits_)), IsOk());
+      batches_.push_back(std::exchange(staged, {}));
+      ExpectAsModel();
+    }
+    if (random() % 4 == 0) {
+      ASSERT_THAT(index_->Flush(), IsOk());
+    }
+    if (random() % 6 == 0) {
+      Reopen();
+      Replay(index_->head() ? index_->head()->first.commit_number + 1 : 1);
+      ASSERT_THAT(index_->Stage(staged), IsOk());
+      ExpectAsModel();
+    }
+    if (HasFailure()) return;
+  }
+}
+
 TEST_F(IndexModelTest, HoldsTheSameWithTablesOfManyBatches) {
   options_.write_buffer_bytes = 64 << 10;  // LevelDB's least: tables and compactions happen
   Reopen();

@@ -60,6 +60,33 @@ TEST_F(IndexTest, RemembersTheHeadOfTheNewestCommit) {
   EXPECT_EQ(index_->head()->second, commit.end);
 }
 
+TEST_F(IndexTest, ShowsWhatIsStagedAndKeepsItOnceItIsSettled) {
+  Operations all = OneOfEach();
+  std::get<PutName>(all[2]).record.flags = 0;  // no alias: listed
+  ASSERT_THAT(index_->Stage(all), IsOk());
+  EXPECT_THAT(index_->GetInode(99), IsOkAndHolds(SampleInode(99)));
+  EXPECT_EQ(Listed(kArchiveInode), std::vector<std::string>{"image"});
+  EXPECT_EQ(index_->head(), std::nullopt);
+  ASSERT_THAT(index_->Flush(), IsOk());
+  Reopen();
+  EXPECT_THAT(index_->GetInode(99), IsOkAndHolds(std::nullopt)) << "no commit has it";
+  EXPECT_EQ(index_->next_inode(), kFirstFreeInode);
+
+  ASSERT_THAT(index_->Stage(all), IsOk());
+  const CommitInfo commit = SampleCommit(7);
+  ASSERT_THAT(index_->Settle(commit), IsOk());
+  ASSERT_THAT(index_->Stage({EraseName{kArchiveInode, "image"}}), IsOk());
+  EXPECT_TRUE(Listed(kArchiveInode).empty());
+  EXPECT_THAT(index_->GetName(kArchiveInode, "image"), IsOkAndHolds(std::nullopt));
+  ASSERT_THAT(index_->Flush(), IsOk());
+  Reopen();
+  ASSERT_TRUE(index_->head().has_value());
+  EXPECT_EQ(index_->head()->first, commit.head);
+  EXPECT_EQ(index_->head()->second, commit.end);
+  EXPECT_THAT(index_->GetInode(99), IsOkAndHolds(SampleInode(99)));
+  EXPECT_EQ(Listed(kArchiveInode), std::vector<std::string>{"image"}) << "no commit erased it";
+}
+
 TEST_F(IndexTest, GivesBackEveryRecordAsItWasPut) {
   const Operations all = OneOfEach();
   Apply(all);

@@ -217,6 +217,26 @@ TEST(LogFaults, AFullDiskFailsAppendsAndNothingElse) {
   EXPECT_EQ(seen.payloads.size(), 1u);
 }
 
+TEST(LogFaults, RoomThatIsHeldIsThereWhenTheDiskIsFull) {
+  FaultFileSystem fs;
+  ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments(64u << 10)));
+  const std::string payload(3000, 'x');
+  ASSERT_THAT(log->HoldRoom(1000), IsOk());
+  ASSERT_THAT(log->HoldRoom(payload.size()), IsOk());
+  fs.SetCapacity(300u << 10);  // a few segments
+  while (Write(*log, 1, Pattern(3000, 1))) {
+  }
+  while (Write(*log, 1, Pattern(1, 1))) {
+  }
+  EXPECT_THAT(log->HoldRoom(payload.size() + 20'000), FailsWith(Errc::kNoSpace));
+  ASSERT_THAT(log->AppendCommit(AsBytes(payload)), IsOk());
+  EXPECT_THAT(log->AppendCommit(AsBytes(payload)), FailsWith(Errc::kNoSpace)) << "held once";
+  ASSERT_THAT(log->Close(), IsOk());
+  ASSERT_OK_AND_ASSIGN(log, OpenLog(fs, SmallSegments(64u << 10)));
+  ASSERT_OK_AND_ASSIGN(const Seen seen, RecoverAll(*log));
+  EXPECT_EQ(seen.payloads, std::vector<std::string>{payload});
+}
+
 TEST(LogFaults, TheReserveServesCommitsThatFreeSpaceAndClose) {
   FaultFileSystem fs;
   fs.SetCapacity(2u << 20);
