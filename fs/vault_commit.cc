@@ -99,7 +99,8 @@ Result<CommitInfo> VaultImpl::CommitRestated(const Operations& operations) {
 
 void VaultImpl::NoteCommit(const CommitInfo& commit, bool states_session) {
   // Once a segment, so that no lost segment makes the bytes in another unreadable.
-  session_stated_ = states_session || commit.start.segment == last_commit_segment_;
+  session_stated_ =
+      states_session || (session_stated_ && commit.start.segment == last_commit_segment_);
   last_commit_segment_ = commit.start.segment;
   operations_since_flush_ += kOperationsPerCommit;
 }

@@ -128,6 +128,38 @@ class VaultCheckpoint : public ::testing::Test {
   std::map<std::string, std::string> files_;
 };
 
+// The pieces of a checkpoint say nothing of the session that writes them: what is written between
+// them must.
+TEST_F(VaultCheckpoint, MayBeTheFirstThingThatASessionWrites) {
+  Vault::Options some = Keeping();
+  some.segment_size = 16u << 20;  // for several pieces each
+  Vault::Options none = some;
+  none.least_checkpoint_gain = UINT64_MAX / 4;
+  Open(none);
+  for (int i = 0; i < 20; ++i) {  // several pieces
+    const std::string name = "file" + std::to_string(i);
+    vault_->Release(Make(name));
+    ASSERT_THAT(vault_->SetXattr(vault_->Lookup(Archive(), name)->node, "user.large",
+                                 AsBytes(Noise(static_cast<uint64_t>(i), 60'000)), 0),
+                IsOk());
+  }
+  Close();
+  Open(some);
+  const uint64_t before = vault_->GetStatus()->head.commit_number;
+  for (int i = 0; i < 5000 && vault_->GetStatus()->head.commit_number < before + 2; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_GE(vault_->GetStatus()->head.commit_number, before + 2) << "no checkpoint was begun";
+  OpenFile* const file = Make("between");
+  ASSERT_THAT(vault_->Write(*file, 0, AsBytes("bytes"), false), IsOk());
+  ASSERT_THAT(vault_->Fsync(*file), IsOk());
+  EXPECT_THAT(ReadAll(*vault_, file->node), IsOkAndHolds("bytes"));
+  vault_->Release(file);
+  disk_->fs.Crash(Tear::kLoseAll);
+  vault_.reset();
+  Open(some);
+  EXPECT_THAT(ReadAll(*vault_, vault_->Lookup(Archive(), "between")->node), IsOkAndHolds("bytes"));
+}
+
 TEST_F(VaultCheckpoint, KeepsAVaultSmallThatIsOverwrittenForEver) {
   Open(Clearing());
   MakeOthers();
