@@ -71,25 +71,48 @@ std::vector<DiskPart> AllCopies(const DiskImage& image, const DiskPart& part) {
   return CopiesOf(image, part);
 }
 
-// True when nothing that can be read is lost with the data record of this body: its bytes were
+constexpr const char* kDead = "data record of bytes that were overwritten or deleted";
+
+// True when nothing that can be read is lost with this part of a data record's body: its bytes were
 // overwritten, or their file deleted.
-bool IsDead(const DiskPart& body) {
+bool IsDead(const DiskPart& part) {
   const SampleVault& sample = SampleVault::Get();
   DiskImage image = sample.newest;
-  std::fill_n(image.files.at(body.path).begin() + static_cast<ptrdiff_t>(body.offset), body.length,
+  std::fill_n(image.files.at(part.path).begin() + static_cast<ptrdiff_t>(part.offset), part.length,
               uint8_t{0});
   return !Look(image, sample.new_passphrase, sample.head).any_error();
 }
 
+// The sealed chunks of a body: some of a record may have been overwritten, and others not.
+std::vector<DiskPart> ChunksOf(const DiskPart& frame, const DiskPart& body) {
+  const uint8_t chunk_log2 =
+      SampleVault::Get().newest.files.at(frame.path).at(static_cast<size_t>(frame.offset) + 9);
+  const size_t sealed = (size_t{1} << chunk_log2) + 16;  // docs/format.md
+  std::vector<DiskPart> chunks;
+  for (size_t at = 0; at < body.length; at += sealed) {
+    DiskPart chunk = body;
+    chunk.offset += at;
+    chunk.length = std::min<size_t>(sealed, body.length - at);
+    chunks.push_back(std::move(chunk));
+  }
+  return chunks;
+}
+
 std::map<std::string, std::vector<DiskPart>> PartsByKind() {
   std::map<std::string, std::vector<DiskPart>> by_kind;
-  std::vector<DiskPart> parts = PartsOf(SampleVault::Get().newest);
+  const std::vector<DiskPart> parts = PartsOf(SampleVault::Get().newest);
   for (size_t i = 0; i < parts.size(); ++i) {
+    if (parts[i].kind != "data record, frame") {
+      by_kind[parts[i].kind].push_back(parts[i]);
+      continue;
+    }
     // A frame stands right before its body.
-    const bool frame = parts[i].kind == "data record, frame";
-    if (frame && IsDead(parts[i + 1]))
-      parts[i].kind = parts[i + 1].kind = "data record of bytes that were overwritten or deleted";
-    by_kind[parts[i].kind].push_back(parts[i]);
+    const DiskPart& frame = parts[i];
+    const DiskPart& body = parts[++i];
+    const bool dead = IsDead(body);
+    by_kind[dead ? kDead : frame.kind].push_back(frame);
+    for (const DiskPart& chunk : ChunksOf(frame, body))
+      by_kind[dead || IsDead(chunk) ? kDead : body.kind].push_back(chunk);
   }
   return by_kind;
 }
