@@ -11,7 +11,7 @@ namespace leadglass {
 
 namespace {
 
-struct Arguments {
+struct CheckArguments {
   std::string folder;
   std::string passphrase_file;
   std::string state_dir;
@@ -28,7 +28,7 @@ void AddCopies(const VaultInfo& info, Vault::CheckReport& report) {
 }
 
 // nullopt as well where there is no state folder to look into: checking needs none.
-Result<std::optional<Head>> Remembered(const Arguments& arguments, const Uuid& vault_id) {
+Result<std::optional<Head>> Remembered(const CheckArguments& arguments, const Uuid& vault_id) {
   const auto folder = StateFolder(arguments.state_dir);
   if (!folder) return std::optional<Head>();
   return RememberedHead(PosixFileSystem(), *folder, vault_id).Load();
@@ -62,7 +62,8 @@ ExitCode PrintUnopened(const Error& error, bool json) {
   return Print(report, json);
 }
 
-ExitCode CheckOpened(const std::string& folder, const VaultKeys& keys, const Arguments& arguments) {
+ExitCode CheckOpened(const std::string& folder, const VaultKeys& keys,
+                     const CheckArguments& arguments) {
   Vault::Options options;
   options.read_only = true;
   const auto remembered = Remembered(arguments, keys.info().vault_id);
@@ -80,7 +81,7 @@ ExitCode CheckOpened(const std::string& folder, const VaultKeys& keys, const Arg
   return Print(*report, arguments.json);
 }
 
-ExitCode RunCheck(const Arguments& arguments) {
+ExitCode RunCheck(const CheckArguments& arguments) {
   const auto folder = CanonicalPath(arguments.folder);
   if (!folder) return Fail(folder.error());
   if (IsVaultHeld(*folder)) {
@@ -95,7 +96,7 @@ ExitCode RunCheck(const Arguments& arguments) {
 }  // namespace
 
 void AddCheckCommand(CLI::App& app, Action& action) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<CheckArguments>();
   CLI::App* const command =
       app.add_subcommand("check", "Read and authenticate everything in a vault");
   command->add_option("VAULT", arguments->folder, "The folder of a vault that is not mounted")

@@ -15,7 +15,7 @@ namespace leadglass {
 
 namespace {
 
-struct Arguments {
+struct InitArguments {
   std::string folder;
   std::string passphrase_file;
   uint32_t scrypt_log2_n = VaultKeys::kDefaultScryptLog2N;
@@ -41,7 +41,7 @@ void EmptyFolder(const std::string& folder) {
   }
 }
 
-Result<VaultInfo> MakeVault(const std::string& folder, const Arguments& arguments) {
+Result<VaultInfo> MakeVault(const std::string& folder, const InitArguments& arguments) {
   LG_RETURN_IF_ERROR(ForbidCoreDumps());
   LG_ASSIGN_OR_RETURN(const SecretBytes passphrase,
                       GetPassphrase(arguments.passphrase_file, "New passphrase", true));
@@ -54,7 +54,7 @@ Result<VaultInfo> MakeVault(const std::string& folder, const Arguments& argument
   return keys->info();
 }
 
-ExitCode RunInit(const Arguments& arguments) {
+ExitCode RunInit(const InitArguments& arguments) {
   const std::string folder = AbsolutePath(arguments.folder);
   if (const Status ready = PrepareFolder(folder); !ready) return Fail(ready.error());
   const Result<VaultInfo> info = MakeVault(folder, arguments);
@@ -78,7 +78,7 @@ ExitCode RunInit(const Arguments& arguments) {
 }  // namespace
 
 void AddInitCommand(CLI::App& app, Action& action) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<InitArguments>();
   CLI::App* const command = app.add_subcommand("init", "Make a new vault");
   command->add_option("VAULT", arguments->folder, "A folder that is missing or empty")->required();
   command->add_option("--passphrase-file", arguments->passphrase_file,

@@ -9,14 +9,14 @@ namespace leadglass {
 
 namespace {
 
-struct Arguments {
+struct KeyringArguments {
   std::string folder;
   std::string file;
   std::string passphrase_file;
   bool force = false;
 };
 
-Status Export(const std::string& folder, const Arguments& arguments) {
+Status Export(const std::string& folder, const KeyringArguments& arguments) {
   const std::string file = AbsolutePath(arguments.file);
   LG_ASSIGN_OR_RETURN(const bool exists, PosixFileSystem().Exists(file));
   if (exists && !arguments.force) {
@@ -26,7 +26,7 @@ Status Export(const std::string& folder, const Arguments& arguments) {
   return keys->ExportKeyring(file, SystemClock());
 }
 
-ExitCode RunExport(const Arguments& arguments) {
+ExitCode RunExport(const KeyringArguments& arguments) {
   const auto folder = CanonicalPath(arguments.folder);
   if (!folder) return Fail(folder.error());
   if (const Status done = Export(*folder, arguments); !done) return Fail(done.error());
@@ -37,7 +37,7 @@ ExitCode RunExport(const Arguments& arguments) {
 }  // namespace
 
 void AddKeyringCommand(CLI::App& app, Action& action) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<KeyringArguments>();
   CLI::App* const keyring = app.add_subcommand("keyring", "Care for the keyring");
   keyring->require_subcommand(1);
   CLI::App* const command = keyring->add_subcommand(

@@ -15,7 +15,7 @@ namespace leadglass {
 
 namespace {
 
-struct Arguments {
+struct MountArguments {
   std::string folder;
   std::string mountpoint;
   std::string passphrase_file;
@@ -52,7 +52,7 @@ Status RefuseLiveMount(const std::string& folder) {
   return Error(Errc::kUnavailable, "the vault is mounted already; `leadglass status` tells where");
 }
 
-Result<MountPlan> MakePlan(const Arguments& arguments) {
+Result<MountPlan> MakePlan(const MountArguments& arguments) {
   MountPlan plan;
   LG_ASSIGN_OR_RETURN(plan.options, ParseMountOptions(arguments.options, ::geteuid() == 0));
   plan.options.accept_rollback |= arguments.accept_rollback;
@@ -70,7 +70,7 @@ Result<MountPlan> MakePlan(const Arguments& arguments) {
   return plan;
 }
 
-ExitCode RunMount(const Arguments& arguments) {
+ExitCode RunMount(const MountArguments& arguments) {
   const auto plan = MakePlan(arguments);
   if (!plan) return Fail(plan.error());
   if (plan->foreground) return RunMountDaemon(*plan, [] {});
@@ -80,7 +80,7 @@ ExitCode RunMount(const Arguments& arguments) {
   return RunMountDaemon(*plan, [&background] { background->Ready(); });
 }
 
-void AddOptions(CLI::App& command, Arguments& arguments) {
+void AddOptions(CLI::App& command, MountArguments& arguments) {
   command.add_option("VAULT", arguments.folder, "The folder of the vault")->required();
   command.add_option("MOUNTPOINT", arguments.mountpoint, "The folder to mount it on")->required();
   command.add_option("--passphrase-file", arguments.passphrase_file,
@@ -106,7 +106,7 @@ void AddOptions(CLI::App& command, Arguments& arguments) {
 }  // namespace
 
 void AddMountCommand(CLI::App& app, Action& action) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<MountArguments>();
   CLI::App* const command = app.add_subcommand("mount", "Mount a vault; returns when it is usable");
   AddOptions(*command, *arguments);
   command->footer(

@@ -11,7 +11,7 @@ namespace leadglass {
 
 namespace {
 
-struct Arguments {
+struct PassphraseArguments {
   std::string folder;
   std::string passphrase_file;
   std::string new_passphrase_file;
@@ -27,7 +27,7 @@ nlohmann::ordered_json SlotJson(const SlotInfo& slot) {
           {"created", IsoTime(slot.created_unix_seconds)}};
 }
 
-Result<SlotInfo> Add(const Arguments& arguments) {
+Result<SlotInfo> Add(const PassphraseArguments& arguments) {
   LG_ASSIGN_OR_RETURN(const std::string folder, CanonicalPath(arguments.folder));
   LG_ASSIGN_OR_RETURN(const auto keys, UnlockVault(folder, arguments.passphrase_file));
   LG_ASSIGN_OR_RETURN(const SecretBytes passphrase,
@@ -35,7 +35,7 @@ Result<SlotInfo> Add(const Arguments& arguments) {
   return keys->AddSlot(passphrase, arguments.scrypt_log2_n, SystemClock());
 }
 
-ExitCode RunAdd(const Arguments& arguments) {
+ExitCode RunAdd(const PassphraseArguments& arguments) {
   const Result<SlotInfo> slot = Add(arguments);
   if (!slot) return Fail(slot.error());
   if (arguments.json) {
@@ -47,7 +47,7 @@ ExitCode RunAdd(const Arguments& arguments) {
 }
 
 // The vault must not be open: who has it open would go on under the old keys.
-Status Remove(const Arguments& arguments) {
+Status Remove(const PassphraseArguments& arguments) {
   LG_ASSIGN_OR_RETURN(const std::string folder, CanonicalPath(arguments.folder));
   LG_ASSIGN_OR_RETURN([[maybe_unused]] const VaultInfo info,
                       VaultKeys::Inspect(PosixFileSystem(), folder));
@@ -59,14 +59,14 @@ Status Remove(const Arguments& arguments) {
   return Vault::RecordKeyEpoch(PosixFileSystem(), folder, *keys, SystemClock());
 }
 
-ExitCode RunRemove(const Arguments& arguments) {
+ExitCode RunRemove(const PassphraseArguments& arguments) {
   if (const Status done = Remove(arguments); !done) return Fail(done.error());
   std::printf("slot %u removed; what is written from now on is out of its reach\n", arguments.slot);
   std::printf("exported keyrings open no longer: export again\n");
   return ExitCode::kOk;
 }
 
-ExitCode RunList(const Arguments& arguments) {
+ExitCode RunList(const PassphraseArguments& arguments) {
   const auto folder = CanonicalPath(arguments.folder);
   if (!folder) return Fail(folder.error());
   const auto info = VaultKeys::Inspect(PosixFileSystem(), *folder);
@@ -84,10 +84,10 @@ ExitCode RunList(const Arguments& arguments) {
   return ExitCode::kOk;
 }
 
-using Run = ExitCode (*)(const Arguments&);
+using Run = ExitCode (*)(const PassphraseArguments&);
 
 CLI::App* AddSub(CLI::App& parent, const char* name, const char* description,
-                 const std::shared_ptr<Arguments>& arguments, Action& action, Run run) {
+                 const std::shared_ptr<PassphraseArguments>& arguments, Action& action, Run run) {
   CLI::App* const command = parent.add_subcommand(name, description);
   command->add_option("VAULT", arguments->folder, "The folder of the vault")->required();
   command->callback(
@@ -95,7 +95,7 @@ CLI::App* AddSub(CLI::App& parent, const char* name, const char* description,
   return command;
 }
 
-void AddPassphraseOption(CLI::App& command, Arguments& arguments) {
+void AddPassphraseOption(CLI::App& command, PassphraseArguments& arguments) {
   command.add_option("--passphrase-file", arguments.passphrase_file,
                      "A passphrase that opens the vault; - is standard input");
 }
@@ -103,7 +103,7 @@ void AddPassphraseOption(CLI::App& command, Arguments& arguments) {
 }  // namespace
 
 void AddPassphraseCommand(CLI::App& app, Action& action) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<PassphraseArguments>();
   CLI::App* const passphrase = app.add_subcommand("passphrase", "Add, remove, list passphrases");
   passphrase->require_subcommand(1);
 

@@ -9,12 +9,12 @@ namespace leadglass {
 
 namespace {
 
-struct Arguments {
+struct ReindexArguments {
   std::string folder;
   std::string passphrase_file;
 };
 
-ExitCode RunReindex(const Arguments& arguments) {
+ExitCode RunReindex(const ReindexArguments& arguments) {
   const auto folder = CanonicalPath(arguments.folder);
   if (!folder) return Fail(folder.error());
   const auto keys = UnlockVault(*folder, arguments.passphrase_file);
@@ -38,7 +38,7 @@ ExitCode RunReindex(const Arguments& arguments) {
 }  // namespace
 
 void AddReindexCommand(CLI::App& app, Action& action) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<ReindexArguments>();
   CLI::App* const command =
       app.add_subcommand("reindex", "Throw the index away and rebuild it from the log");
   command->add_option("VAULT", arguments->folder, "The folder of a vault that is not mounted")

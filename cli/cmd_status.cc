@@ -14,7 +14,7 @@ namespace leadglass {
 
 namespace {
 
-struct Arguments {
+struct StatusArguments {
   std::string path;
   std::string passphrase_file;
   bool json = false;
@@ -64,7 +64,7 @@ Result<std::string> OpenedReport(const VaultFacts& facts, const std::string& pas
   return report;
 }
 
-ExitCode VaultStatusOf(const std::string& folder, const Arguments& arguments) {
+ExitCode VaultStatusOf(const std::string& folder, const StatusArguments& arguments) {
   const auto info = VaultKeys::Inspect(PosixFileSystem(), folder);
   if (!info) return Fail(info.error());
   VaultFacts facts;
@@ -80,7 +80,7 @@ ExitCode VaultStatusOf(const std::string& folder, const Arguments& arguments) {
   return Print(*report, arguments.json);
 }
 
-ExitCode RunStatus(const Arguments& arguments) {
+ExitCode RunStatus(const StatusArguments& arguments) {
   const auto resolved = CanonicalPath(arguments.path);
   const std::string path = resolved ? *resolved : AbsolutePath(arguments.path);
   const auto mounts = ListFuseMounts();
@@ -95,7 +95,7 @@ ExitCode RunStatus(const Arguments& arguments) {
 }  // namespace
 
 void AddStatusCommand(CLI::App& app, Action& action) {
-  auto arguments = std::make_shared<Arguments>();
+  auto arguments = std::make_shared<StatusArguments>();
   CLI::App* const command = app.add_subcommand("status", "Tell of a vault or of a mount");
   command->add_option("PATH", arguments->path, "The folder of a vault, or a mount point")
       ->required();

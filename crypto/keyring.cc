@@ -4,12 +4,12 @@
 #include <algorithm>
 
 #include "crypto/base/format_version.h"
+#include "crypto/internal/algorithms.h"
 
 namespace leadglass {
 namespace {
 
 constexpr std::array<uint8_t, 8> kMagic = {'L', 'G', 'K', 'E', 'Y', 'R', 'N', 'G'};
-constexpr uint8_t kAeadXaes = 1;
 constexpr size_t kHeaderSize = 48;
 constexpr size_t kEntrySize = 40;
 constexpr size_t kChecksumSize = sizeof(Digest);

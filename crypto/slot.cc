@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/slot.h"
 
+#include "crypto/internal/algorithms.h"
+
 namespace leadglass {
 namespace {
-
-constexpr uint8_t kKdfScrypt = 1;
-constexpr uint8_t kKemX25519 = 1;  // X25519, HKDF-SHA256
-constexpr uint8_t kAeadXaes = 1;   // XAES-256-GCM
 
 void EncodeParameters(const Slot& slot, ByteWriter& out) {
   out.U32(slot.id);

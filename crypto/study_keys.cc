@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "crypto/internal/algorithms.h"
 #include "crypto/internal/public_wrap.h"
 #include "crypto/vault_keys.h"
 
@@ -11,9 +12,6 @@ namespace leadglass {
 namespace {
 
 // What a wrap begins with. A reader that does not know one of the numbers stops.
-constexpr uint8_t kKemX25519 = 1;  // X25519, HKDF-SHA256
-constexpr uint8_t kKemNone = 0;    // wrapped by a symmetric key
-constexpr uint8_t kAeadXaes = 1;   // XAES-256-GCM
 using WrapHeader = std::array<uint8_t, 4>;
 constexpr WrapHeader kStudyHeader = {1, kKemX25519, kAeadXaes, 0};
 constexpr WrapHeader kFileHeader = {1, kKemNone, kAeadXaes, 0};

@@ -4,12 +4,12 @@
 namespace leadglass {
 namespace {
 
-constexpr uint32_t kMagic = 0x7466474c;         // "LGft"
+constexpr uint32_t kFooterMagic = 0x7466474c;   // "LGft"
 constexpr uint32_t kTrailerMagic = 0x6566474c;  // "LGfe"
 constexpr size_t kCountAt = 4;
 constexpr size_t kCoveredAt = 24;
 
-Error Malformed(const char* what) { return Error(Errc::kCorrupt, std::string("footer: ") + what); }
+Error BadFooter(const char* what) { return Error(Errc::kCorrupt, std::string("footer: ") + what); }
 
 template <typename T>
 void Append(ByteVector& out, T value) {
@@ -25,12 +25,12 @@ Result<FooterEntry> ReadEntry(ByteReader& r, uint64_t expected) {
   const uint32_t length = r.U32();
   const uint32_t zero = r.U32();
   const ByteSpan copy = r.Raw(length);
-  if (r.failed() || zero != 0) return Malformed("entry cut short");
-  if (entry.offset != expected) return Malformed("entries leave a gap");
+  if (r.failed() || zero != 0) return BadFooter("entry cut short");
+  if (entry.offset != expected) return BadFooter("entries leave a gap");
   LG_ASSIGN_OR_RETURN(entry.frame, DecodeFrame(copy));
   const bool commit = entry.frame.kind == RecordKind::kCommit;
   if (length != (commit ? entry.frame.record_length : entry.frame.size()))
-    return Malformed("entry of a wrong length");
+    return BadFooter("entry of a wrong length");
   if (commit) entry.commit.assign(copy.begin(), copy.end());
   return entry;
 }
@@ -39,7 +39,7 @@ Result<FooterEntry> ReadEntry(ByteReader& r, uint64_t expected) {
 
 FooterBuilder::FooterBuilder(SegmentId segment, const HeaderBlock& block)
     : record_(kLongFrameSize) {
-  Append<uint32_t>(record_, kMagic);
+  Append<uint32_t>(record_, kFooterMagic);
   Append<uint32_t>(record_, 0);  // count, at the end
   Append<uint32_t>(record_, segment.epoch);
   Append<uint32_t>(record_, 0);
@@ -91,13 +91,13 @@ ByteVector FooterBuilder::Build(RecordKind kind, uint64_t covered_length, uint64
 }
 
 Result<Footer> DecodeFooter(ByteSpan body) {
-  if (body.size() < kFooterFixedSize + kFooterTrailerSize) return Malformed("too short");
+  if (body.size() < kFooterFixedSize + kFooterTrailerSize) return BadFooter("too short");
   ByteReader r(body.first(body.size() - kFooterTrailerSize));
-  if (r.U32() != kMagic) return Malformed("no magic");
+  if (r.U32() != kFooterMagic) return BadFooter("no magic");
   const uint32_t count = r.U32();
   Footer footer;
   footer.segment.epoch = r.U32();
-  if (r.U32() != 0) return Malformed("reserved bytes in use");
+  if (r.U32() != 0) return BadFooter("reserved bytes in use");
   footer.segment.number = r.U64();
   footer.covered_length = r.U64();
   footer.block = r.Array<kHeaderBlockSize>();
@@ -107,8 +107,8 @@ Result<Footer> DecodeFooter(ByteSpan body) {
     offset += entry.frame.record_length;
     footer.entries.push_back(std::move(entry));
   }
-  if (!r.Finished()) return Malformed("bytes left over");
-  if (offset != footer.covered_length) return Malformed("does not cover its segment");
+  if (!r.Finished()) return BadFooter("bytes left over");
+  if (offset != footer.covered_length) return BadFooter("does not cover its segment");
   return footer;
 }
 

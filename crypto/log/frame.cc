@@ -8,8 +8,8 @@ namespace leadglass {
 namespace {
 
 // Offsets of the fields: docs/format.md, "Records".
-constexpr uint32_t kMagic = 0x6372474c;  // "LGrc"
-constexpr size_t kCrcAt = 4;
+constexpr uint32_t kFrameMagic = 0x6372474c;  // "LGrc"
+constexpr size_t kFrameCrcAt = 4;
 constexpr size_t kCrcFrom = 8;
 constexpr size_t kDigestAt = 32;
 constexpr size_t kPrefixAt = 64;
@@ -18,17 +18,17 @@ constexpr size_t kChainAt = 128;
 
 bool IsSealed(RecordKind kind) { return kind == RecordKind::kData || kind == RecordKind::kCommit; }
 
-Error Malformed(const char* what) { return Error(Errc::kCorrupt, std::string("frame: ") + what); }
+Error BadFrame(const char* what) { return Error(Errc::kCorrupt, std::string("frame: ") + what); }
 
 void StoreCrc(EncodedFrame& out) {
-  StoreLe<uint32_t>(out.bytes.data() + kCrcAt, Crc32c(out.span().subspan(kCrcFrom)));
+  StoreLe<uint32_t>(out.bytes.data() + kFrameCrcAt, Crc32c(out.span().subspan(kCrcFrom)));
 }
 
 EncodedFrame EncodeWithoutCrc(const Frame& frame) {
   EncodedFrame out;
   out.used = frame.size();
   uint8_t* at = out.bytes.data();
-  StoreLe<uint32_t>(at, kMagic);
+  StoreLe<uint32_t>(at, kFrameMagic);
   at[8] = static_cast<uint8_t>(frame.kind);
   at[9] = frame.chunk_log2;
   StoreLe<uint16_t>(at + 10, static_cast<uint16_t>(frame.size()));
@@ -58,14 +58,14 @@ void ReadLongFields(ByteReader& r, Frame& frame) {
 Status CheckLengths(const Frame& frame) {
   if (IsSealed(frame.kind)) {
     if (frame.chunk_log2 < kMinChunkLog2 || frame.chunk_log2 > kMaxChunkLog2)
-      return Malformed("chunk size out of range");
+      return BadFrame("chunk size out of range");
     if (frame.plain_length == 0 || frame.plain_length > kMaxSealedPlain)
-      return Malformed("length out of range");
+      return BadFrame("length out of range");
   } else if (frame.chunk_log2 != 0 || frame.plain_length > kMaxFooterBytes) {
-    return Malformed("footer length out of range");
+    return BadFrame("footer length out of range");
   }
   if (frame.record_length != RecordLength(frame.kind, frame.plain_length, frame.chunk_log2))
-    return Malformed("record length does not follow from its parts");
+    return BadFrame("record length does not follow from its parts");
   return {};
 }
 
@@ -104,16 +104,16 @@ EncodedFrame FrameBeforeSealing(const Frame& frame) {
 }
 
 Result<Frame> DecodeFrame(ByteSpan bytes) {
-  if (bytes.size() < kDataFrameSize) return Malformed("too short");
-  if (LoadLe<uint32_t>(bytes.data()) != kMagic) return Malformed("no magic");
+  if (bytes.size() < kDataFrameSize) return BadFrame("too short");
+  if (LoadLe<uint32_t>(bytes.data()) != kFrameMagic) return BadFrame("no magic");
   const uint8_t kind = bytes[8];
-  if (kind < 1 || kind > 4) return Malformed("unknown kind");
+  if (kind < 1 || kind > 4) return BadFrame("unknown kind");
   Frame frame;
   frame.kind = static_cast<RecordKind>(kind);
-  if (bytes.size() < frame.size()) return Malformed("too short");
+  if (bytes.size() < frame.size()) return BadFrame("too short");
   bytes = bytes.first(frame.size());
-  if (LoadLe<uint32_t>(bytes.data() + kCrcAt) != Crc32c(bytes.subspan(kCrcFrom)))
-    return Malformed("wrong CRC");
+  if (LoadLe<uint32_t>(bytes.data() + kFrameCrcAt) != Crc32c(bytes.subspan(kCrcFrom)))
+    return BadFrame("wrong CRC");
   ByteReader r(bytes.subspan(9));
   frame.chunk_log2 = r.U8();
   const uint16_t frame_size = r.U16();
@@ -133,7 +133,7 @@ Result<Frame> DecodeFrame(ByteSpan bytes) {
     frame.chain = r.Array<sizeof(Digest)>();
   }
   if (!r.Finished() || frame_size != frame.size() || zero8 != 0 || zero32 != 0 || zero64 != 0)
-    return Malformed("reserved bytes in use");
+    return BadFrame("reserved bytes in use");
   LG_RETURN_IF_ERROR(CheckLengths(frame));
   return frame;
 }

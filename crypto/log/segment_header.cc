@@ -7,8 +7,8 @@
 namespace leadglass {
 namespace {
 
-constexpr std::array<uint8_t, 8> kMagic = {'L', 'G', 'S', 'E', 'G', '\r', '\n', 0};
-constexpr size_t kCrcAt = kHeaderBlockSize - 4;
+constexpr std::array<uint8_t, 8> kHeaderMagic = {'L', 'G', 'S', 'E', 'G', '\r', '\n', 0};
+constexpr size_t kHeaderCrcAt = kHeaderBlockSize - 4;
 constexpr size_t kFirstCopyAt = 0;
 constexpr size_t kPreviousAt = 512;
 constexpr size_t kSecondCopyAt = 1024;
@@ -60,7 +60,7 @@ Status CheckFormat(const SegmentHeader& header) {
 
 HeaderBlock EncodeHeaderBlock(const SegmentHeader& header) {
   ByteWriter w;
-  w.Raw(kMagic);
+  w.Raw(kHeaderMagic);
   w.U16(header.format_major);
   w.U16(header.format_minor);
   w.U8(static_cast<uint8_t>(header.segment_class));
@@ -80,7 +80,7 @@ HeaderBlock EncodeHeaderBlock(const SegmentHeader& header) {
   WriteSegmentId(w, header.durable.segment);
   w.U64(header.durable.offset);
   WriteSegmentId(w, header.base);
-  w.Zeros(kCrcAt - w.size());
+  w.Zeros(kHeaderCrcAt - w.size());
   w.U32(Crc32c(w.span()));
   HeaderBlock block{};
   std::memcpy(block.data(), w.span().data(), block.size());
@@ -89,10 +89,10 @@ HeaderBlock EncodeHeaderBlock(const SegmentHeader& header) {
 
 Result<SegmentHeader> DecodeHeaderBlock(ByteSpan block) {
   if (block.size() != kHeaderBlockSize ||
-      std::memcmp(block.data(), kMagic.data(), kMagic.size()) != 0 ||
-      LoadLe<uint32_t>(block.data() + kCrcAt) != Crc32c(block.first(kCrcAt)))
+      std::memcmp(block.data(), kHeaderMagic.data(), kHeaderMagic.size()) != 0 ||
+      LoadLe<uint32_t>(block.data() + kHeaderCrcAt) != Crc32c(block.first(kHeaderCrcAt)))
     return Error(Errc::kCorrupt, "segment header is damaged");
-  ByteReader r(block.subspan(kMagic.size()));
+  ByteReader r(block.subspan(kHeaderMagic.size()));
   SegmentHeader header;
   header.format_major = r.U16();
   header.format_minor = r.U16();

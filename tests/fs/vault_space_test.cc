@@ -18,7 +18,7 @@ using Call = FaultFileSystem::Call;
 using Lasts = FaultFileSystem::Lasts;
 using Tear = FaultFileSystem::Tear;
 
-constexpr size_t kFiles = 12;
+constexpr size_t kSmallFiles = 12;
 constexpr size_t kFileSize = 150'000;  // two files to a segment
 
 Vault::Options KeepingDeleted() { return GivingBack(kHourNanos); }
@@ -64,8 +64,8 @@ class VaultSpace : public ::testing::Test {
   // Files of noise in several segments; those that are even are deleted, the first odd one is
   // overwritten as a whole, the second in part. One that stays ends it, in the newest segment.
   void WriteAndDelete() {
-    for (size_t i = 0; i < kFiles; ++i) Write(Name(i), 0, Noise(i, kFileSize));
-    for (size_t i = 0; i < kFiles; i += 2) Remove(Name(i));
+    for (size_t i = 0; i < kSmallFiles; ++i) Write(Name(i), 0, Noise(i, kFileSize));
+    for (size_t i = 0; i < kSmallFiles; i += 2) Remove(Name(i));
     Write(Name(1), 0, Noise(100, kFileSize));
     Write(Name(3), 0, Noise(101, kFileSize / 2));
     Write("last", 0, Noise(102, kFileSize));
@@ -132,7 +132,7 @@ TEST_F(VaultSpace, StaysUntilTheHorizon) {
   Open(KeepingDeleted());
   WriteAndDelete();
   const uint64_t dead = DeadBytes();
-  EXPECT_GT(dead, (kFiles / 2 + 1) * (kFileSize - 3 * 4096));
+  EXPECT_GT(dead, (kSmallFiles / 2 + 1) * (kFileSize - 3 * 4096));
   const uint64_t used = disk_.fs.UsedBytes();
   std::this_thread::sleep_for(std::chrono::milliseconds(1'500));
   EXPECT_EQ(DeadBytes(), dead);

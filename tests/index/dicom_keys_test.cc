@@ -6,7 +6,7 @@
 namespace leadglass {
 namespace {
 
-DicomFacts Facts() {
+DicomFacts KeyedFacts() {
   DicomFacts facts;
   facts.patient_id = "123";
   facts.patient_name = "Doe^Jane";
@@ -20,7 +20,7 @@ DicomFacts Facts() {
 
 template <typename F>
 DicomFacts With(F change) {
-  DicomFacts facts = Facts();
+  DicomFacts facts = KeyedFacts();
   change(facts);
   return facts;
 }
@@ -30,11 +30,11 @@ TEST(PatientKey, IsThatOfThePersonNotOfTheSpelling) {
     f.patient_name = "DOE^JANE";
     f.study_instance_uid = "9.9";
   });
-  EXPECT_EQ(PatientKey(Facts(), 1), PatientKey(other, 2));
+  EXPECT_EQ(PatientKey(KeyedFacts(), 1), PatientKey(other, 2));
 }
 
 TEST(PatientKey, SeparatesWhatSeparatesPeople) {
-  const std::string key = PatientKey(Facts(), 1);
+  const std::string key = PatientKey(KeyedFacts(), 1);
   EXPECT_NE(key, PatientKey(With([](DicomFacts& f) { f.patient_id = "124"; }), 1));
   EXPECT_NE(key, PatientKey(With([](DicomFacts& f) { f.issuer_of_patient_id = "SITE-B"; }), 1));
   EXPECT_NE(key, PatientKey(With([](DicomFacts& f) { f.patient_birth_date = "19800101"; }), 1));
@@ -46,7 +46,7 @@ TEST(PatientKey, IsOneForTwoWritingsOfOneValue) {
   const auto composed = With([](DicomFacts& f) { f.patient_id = "Zo\u00EB"; });
   const auto decomposed = With([](DicomFacts& f) { f.patient_id = "Zoe\u0308"; });
   EXPECT_EQ(PatientKey(composed, 1), PatientKey(decomposed, 1));
-  EXPECT_EQ(PatientKey(Facts(), 1),
+  EXPECT_EQ(PatientKey(KeyedFacts(), 1),
             PatientKey(With([](DicomFacts& f) { f.patient_birth_date = "1970.01.01"; }), 1));
 }
 
@@ -62,7 +62,7 @@ TEST(PatientKey, WithoutIdIsTheStudyAndWithoutStudyTheFile) {
 }
 
 TEST(PatientKey, IsUnambiguousAcrossItsParts) {
-  auto one = Facts(), two = Facts();
+  auto one = KeyedFacts(), two = KeyedFacts();
   one.issuer_of_patient_id = "A";
   one.patient_id = "BC";
   two.issuer_of_patient_id = "AB";
@@ -72,7 +72,7 @@ TEST(PatientKey, IsUnambiguousAcrossItsParts) {
 
 TEST(StudyKey, IsTwoForOneUidUnderTwoPatients) {
   const auto other = With([](DicomFacts& f) { f.patient_id = "CLASH2"; });
-  EXPECT_NE(StudyKey(Facts(), 1), StudyKey(other, 1));
+  EXPECT_NE(StudyKey(KeyedFacts(), 1), StudyKey(other, 1));
 }
 
 TEST(StudyKey, IsOneForAllOfAPatientWithoutStudyUid) {
@@ -82,19 +82,19 @@ TEST(StudyKey, IsOneForAllOfAPatientWithoutStudyUid) {
 
 TEST(SeriesKey, IsTwoForOneUidInTwoStudies) {
   const auto other = With([](DicomFacts& f) { f.study_instance_uid = "1.9"; });
-  EXPECT_NE(SeriesKey(Facts(), 1), SeriesKey(other, 1));
+  EXPECT_NE(SeriesKey(KeyedFacts(), 1), SeriesKey(other, 1));
 }
 
 TEST(InstanceKey, IsOneForOneSopInstanceUidAndPerFileWithout) {
-  EXPECT_EQ(InstanceKey(Facts(), 1), InstanceKey(Facts(), 2));
+  EXPECT_EQ(InstanceKey(KeyedFacts(), 1), InstanceKey(KeyedFacts(), 2));
   const auto without = With([](DicomFacts& f) { f.sop_instance_uid = ""; });
   EXPECT_NE(InstanceKey(without, 1), InstanceKey(without, 2));
 }
 
 TEST(DicomKeys, EachBeginsWithTheOneAbove) {
-  EXPECT_EQ(StudyKey(Facts(), 1).rfind(PatientKey(Facts(), 1), 0), 0u);
-  EXPECT_EQ(SeriesKey(Facts(), 1).rfind(StudyKey(Facts(), 1), 0), 0u);
-  EXPECT_EQ(InstanceKey(Facts(), 1).rfind(SeriesKey(Facts(), 1), 0), 0u);
+  EXPECT_EQ(StudyKey(KeyedFacts(), 1).rfind(PatientKey(KeyedFacts(), 1), 0), 0u);
+  EXPECT_EQ(SeriesKey(KeyedFacts(), 1).rfind(StudyKey(KeyedFacts(), 1), 0), 0u);
+  EXPECT_EQ(InstanceKey(KeyedFacts(), 1).rfind(SeriesKey(KeyedFacts(), 1), 0), 0u);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 namespace leadglass {
 namespace {
 
-DicomFacts Facts() {
+DicomFacts NamedFacts() {
   DicomFacts facts;
   facts.patient_id = "123";
   facts.patient_name = "Doe^Jane";
@@ -25,7 +25,7 @@ DicomFacts Facts() {
 }
 
 std::string PatientOf(const std::string& id, const std::string& name = "Doe^Jane") {
-  DicomFacts facts = Facts();
+  DicomFacts facts = NamedFacts();
   facts.patient_id = id;
   facts.patient_name = name;
   return PatientFolderName(facts, 7);
@@ -43,10 +43,10 @@ void ExpectSafe(const std::string& name) {
 }
 
 TEST(DisplayName, ReadsLikeAFolderAPersonMade) {
-  EXPECT_EQ(PatientFolderName(Facts(), 7), "Doe Jane [123]");
-  EXPECT_EQ(StudyFolderName(Facts()), "2024-01-15 CT Abdomen [A1234]");
-  EXPECT_EQ(SeriesFolderName(Facts()), "0003 CT Arterial phase");
-  EXPECT_EQ(ImageFileName(Facts()), "0017.dcm");
+  EXPECT_EQ(PatientFolderName(NamedFacts(), 7), "Doe Jane [123]");
+  EXPECT_EQ(StudyFolderName(NamedFacts()), "2024-01-15 CT Abdomen [A1234]");
+  EXPECT_EQ(SeriesFolderName(NamedFacts()), "0003 CT Arterial phase");
+  EXPECT_EQ(ImageFileName(NamedFacts()), "0017.dcm");
 }
 
 TEST(DisplayName, ShowsTheFirstWrittenFormOfAPersonsName) {
@@ -71,7 +71,7 @@ TEST(DisplayName, LeavesOutWhatIsMissing) {
 }
 
 TEST(DisplayName, KeepsStrangersWithoutIdApart) {
-  DicomFacts one = Facts(), two = Facts();
+  DicomFacts one = NamedFacts(), two = NamedFacts();
   one.patient_id = two.patient_id = "";
   two.study_instance_uid = "1.2.4";
   EXPECT_NE(PatientFolderName(one, 7), PatientFolderName(two, 7));
@@ -88,7 +88,7 @@ TEST(DisplayName, IsSafeWhateverThePatientIdIs) {
         "ends.", "O'Brien \"x\" $(id) `id`", "\u200B", "🧠brain"}) {
     ExpectSafe(PatientOf(id));
     ExpectSafe(PatientOf(id, id));
-    DicomFacts facts = Facts();
+    DicomFacts facts = NamedFacts();
     facts.study_date = facts.modality = facts.study_description = facts.accession_number = id;
     facts.series_number = facts.series_description = facts.instance_number = id;
     ExpectSafe(StudyFolderName(facts));
@@ -144,7 +144,7 @@ TEST(DisplayName, KeepsLongIdsApart) {
 }
 
 TEST(DisplayName, WritesDatesSoThatTheySort) {
-  DicomFacts facts = Facts();
+  DicomFacts facts = NamedFacts();
   facts.modality = facts.study_description = facts.accession_number = "";
   const auto shown = [&facts](const char* date) {
     facts.study_date = date;
@@ -157,7 +157,7 @@ TEST(DisplayName, WritesDatesSoThatTheySort) {
 }
 
 TEST(DisplayName, WritesNumbersSoThatTheySort) {
-  DicomFacts facts = Facts();
+  DicomFacts facts = NamedFacts();
   const auto shown = [&facts](const char* number) {
     facts.instance_number = number;
     return ImageFileName(facts);

@@ -16,10 +16,8 @@
 namespace leadglass {
 namespace {
 
-constexpr size_t kMaxFile = 2u << 20;
 constexpr size_t kNames = 6;
 constexpr size_t kNotesKept = 60;
-constexpr size_t kPage = 4096;
 
 }  // namespace
 

@@ -39,6 +39,9 @@ class DataModel {
   static void Verify(const std::string& folder, const std::string& file);
 
  private:
+  static constexpr size_t kMaxFile = 2u << 20;
+  static constexpr size_t kPage = 4096;
+
   using Bytes = std::vector<uint8_t>;
   struct Content {
     uint64_t number = 0;  // for messages

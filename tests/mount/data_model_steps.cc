@@ -13,9 +13,6 @@
 namespace leadglass {
 namespace {
 
-constexpr size_t kMaxFile = 2u << 20;
-constexpr size_t kPage = 4096;
-
 off_t Off(size_t offset) { return static_cast<off_t>(offset); }
 
 }  // namespace
