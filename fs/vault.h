@@ -156,6 +156,8 @@ class Vault {
     std::optional<uint64_t> reserve_bytes;
     // How many segments are written ahead in idle time; see SealedLog::PrepareAhead().
     size_t spare_segments = 2;
+    // See SealedLog::Options::background_writes.
+    bool background_writes = true;
     int64_t incoming_stay_nanos = 60'000'000'000;
     int64_t commit_interval_nanos = 400'000'000;  // how long un-synced work may wait
     // How long bytes that were deleted or overwritten stay on the disk, sealed. Where it is nearly

@@ -49,6 +49,7 @@ Result<SealedLog::Options> LogOptions(FileSystem& fs, const std::string& folder,
                                       const Vault::Options& options) {
   SealedLog::Options log_options;
   log_options.spare_segments = options.spare_segments;
+  log_options.background_writes = options.background_writes;
   if (options.reserve_bytes) {
     log_options.reserve_bytes = *options.reserve_bytes;
   } else {

@@ -35,6 +35,12 @@ class File {
   virtual Result<size_t> ReadAt(uint64_t offset, MutableByteSpan out) = 0;
   // Writes all of `data`, or fails with an unknown part of it written.
   virtual Status WriteAt(uint64_t offset, ByteSpan data) = 0;
+  // As WriteAt(), and its bytes are seen by readers as its are; but whole blocks of 4096 bytes pass
+  // by the operating system's page cache where it can do so: for a multiple of that as the offset,
+  // the length and the address of `data`. Not durable before Sync(), either.
+  virtual Status WriteDirect(uint64_t offset, ByteSpan data) { return WriteAt(offset, data); }
+  // The range is about to be read: the disk may begin. Says nothing, changes nothing.
+  virtual void StartReading(uint64_t /*offset*/, uint64_t /*length*/) {}
   // Durable on return: data and the size needed to read it back (fdatasync).
   virtual Status Sync() = 0;
   // Starts write-back of the range without waiting; no durability. May do nothing.

@@ -6,6 +6,7 @@
 #include <sys/statvfs.h>
 
 #include <cerrno>
+#include <mutex>
 
 #include "crypto/base/file.h"
 #include "crypto/base/path.h"
@@ -17,6 +18,9 @@ namespace {
 Error Failed(const char* operation, const std::string& path) {
   return FileError(errno, operation, path);
 }
+
+// What a write past the page cache must be a multiple of: no disk's blocks are larger.
+constexpr size_t kDirectUnit = 4096;
 
 class PosixFile final : public File {
  public:
@@ -45,6 +49,29 @@ class PosixFile final : public File {
       done += static_cast<size_t>(n);
     }
     return {};
+  }
+
+  Status WriteDirect(uint64_t offset, ByteSpan data) override {
+    const bool whole = offset % kDirectUnit == 0 && data.size() % kDirectUnit == 0 &&
+                       reinterpret_cast<uintptr_t>(data.data()) % kDirectUnit == 0;
+    const int fd = whole ? DirectDescriptor() : -1;
+    if (fd < 0) return WriteAt(offset, data);
+    size_t done = 0;
+    while (done < data.size()) {
+      const ssize_t n =
+          ::pwrite(fd, data.data() + done, data.size() - done, static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      // A file system that opens such a file but has other ideas of a block.
+      if (n < 0 && errno == EINVAL) return WriteAt(offset + done, data.subspan(done));
+      if (n < 0) return Failed("write", path_);
+      done += static_cast<size_t>(n);
+    }
+    return {};
+  }
+
+  void StartReading(uint64_t offset, uint64_t length) override {
+    ::posix_fadvise(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length),
+                    POSIX_FADV_WILLNEED);
   }
 
   Status Sync() override {
@@ -101,8 +128,22 @@ class PosixFile final : public File {
   }
 
  private:
+  // The same file once more, for writes past the page cache; -1 where the file system has none.
+  // O_DIRECT belongs to a descriptor's open file, so a descriptor of its own: by its number, since
+  // the file may have another name by now.
+  int DirectDescriptor() {
+    std::call_once(direct_once_, [this] {
+      if ((::fcntl(fd_.get(), F_GETFL) & O_ACCMODE) == O_RDONLY) return;
+      const std::string self = "/proc/self/fd/" + std::to_string(fd_.get());
+      direct_ = UniqueFd(::open(self.c_str(), O_WRONLY | O_DIRECT | O_CLOEXEC));
+    });
+    return direct_ ? direct_.get() : -1;
+  }
+
   UniqueFd fd_;
   std::string path_;
+  std::once_flag direct_once_;
+  UniqueFd direct_;
 };
 
 struct DirCloser {

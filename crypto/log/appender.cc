@@ -9,9 +9,6 @@
 namespace leadglass {
 namespace {
 
-// Write-back begins in steps of this size, so that a sync finds little left to do.
-constexpr uint64_t kWritebackStep = 8u << 20;
-
 uint64_t EmptyFooterSize() { return kLongFrameSize + kFooterFixedSize + kFooterTrailerSize; }
 
 Error ReadOnlyNow(const std::string& why) {
@@ -162,9 +159,14 @@ Result<CommitInfo> Appender::AppendCommit(ByteSpan payload, bool use_reserve) {
 
 // Makes sure that there is a segment with room for such a record.
 Status Appender::Prepare(const Frame& frame, bool use_reserve) {
-  // A segment that is to state a base begins at once: nothing is given back before one does.
-  if (segment_ == nullptr || segment_base_ < next_base_ || !segment_->Fits(frame))
-    return BeginSegment(frame.record_length + FooterBuilder::EntrySize(frame), use_reserve);
+  const uint64_t record_bytes = frame.record_length + FooterBuilder::EntrySize(frame);
+  if (segment_ == nullptr || !segment_->Fits(frame)) return BeginSegment(record_bytes, use_reserve);
+  if (segment_base_ < next_base_) {
+    // A segment that is to state a base begins at once: nothing is given back before one does.
+    // Where a full disk has no room for it, the open one still has what is held in it.
+    const Status begun = BeginSegment(record_bytes, use_reserve);
+    if (begun || begun.error().code != Errc::kNoSpace) return begun;
+  }
   return segment_->MakeRoom(frame, reserve_, use_reserve);
 }
 
@@ -199,10 +201,11 @@ Result<std::unique_ptr<SegmentWriter>> Appender::OpenSegment(const std::string& 
   if (kSegmentHeaderSize + need <= start_.segment_size && exists && !*exists) {
     if (auto file = spares_.Take(path)) {
       folders_unsynced_.insert(files_.folder());
-      return SegmentWriter::Adopt(std::move(file), start_.segment_size);
+      return SegmentWriter::Adopt(std::move(file), start_.segment_size, buffers_, start_.flushing);
     }
   }
-  return SegmentWriter::Create(files_.fs(), path, start_.segment_size, need, reserve_, use_reserve);
+  return SegmentWriter::Create(files_.fs(), path, start_.segment_size, need, reserve_, use_reserve,
+                               buffers_, start_.flushing);
 }
 
 bool Appender::PrepareAhead() {
@@ -241,6 +244,7 @@ Status Appender::StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t numb
   LG_RETURN_IF_ERROR(next->WriteHeader(header, has_previous ? &previous_block : nullptr));
   folders_unsynced_.insert(EpochFolder(files_.folder(), start_.epoch));
   segment_ = std::move(next);
+  files_.SetWriting(segment_->id(), segment_->file());
   segment_->Hold(held_);
   segment_has_commit_ = false;
   segment_base_ = header.base;
@@ -326,11 +330,6 @@ Appender::Ticket Appender::TakeTicket(const Frame& frame, ByteSpan commit) {
 
 Status Appender::Write(const Ticket& ticket, ByteSpan record) {
   const Status status = ticket.file->WriteAt(ticket.offset, record);
-  const uint64_t end = ticket.offset + record.size();
-  if (status && ticket.offset / kWritebackStep != end / kWritebackStep) {
-    const uint64_t step_end = end / kWritebackStep * kWritebackStep;
-    ticket.file->StartWriteback(step_end - kWritebackStep, kWritebackStep);
-  }
   MutexLock lock(mutex_);
   unwritten_.erase(ticket.number);
   changed_.NotifyAll();

@@ -14,7 +14,8 @@
 //     the segment counts. docs/format.md, "Recovery".
 //
 // Errors of every call that appends or syncs: kUnavailable when the object is poisoned (for
-// appends: or closed), and when this call poisons it, because a write or sync failed; then nothing
+// appends: or closed), and when this call poisons it, because a write or sync failed (a write also
+// long after the append that it is for: records wait in memory, see StagedFile); then nothing
 // more is written or tried again, what was not synced may be lost, and what was synced is not.
 // kNoSpace, and errors of looking or of creating a file, leave all as it was before the call, and
 // the next one may succeed.
@@ -33,6 +34,7 @@
 #include "crypto/log/recovery.h"
 #include "crypto/log/segment_writer.h"
 #include "crypto/log/spare_segments.h"
+#include "crypto/log/staged_file.h"
 
 namespace leadglass {
 
@@ -44,6 +46,7 @@ class Appender {
     uint64_t segment_size = 0;
     uint64_t reserve_bytes = 0;
     size_t spare_segments = 0;
+    StagedFile::Flushing flushing = StagedFile::Flushing::kByWriters;
     LogTail tail;              // already durable
     uint32_t epoch = 1;        // of the segments to come
     uint64_t next_number = 1;  // of the first of them
@@ -146,6 +149,7 @@ class Appender {
   Start start_;
   std::optional<FooterBuilder> inherited_;  // what start_.tail's segment lacks
   SpareSegments spares_;
+  WriteBuffers buffers_;
 
   mutable Mutex mutex_;
   CondVar changed_;

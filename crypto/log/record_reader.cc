@@ -111,6 +111,8 @@ Status RecordReader::Read(const FileKeyRef& key, uint64_t inode, const DataRecor
   const uint64_t first_byte = kDataFrameSize + range.sealed_start(range.first);
   const bool with_frame = !known && first_byte <= kReadWithFrame;
   const uint64_t read_from = with_frame ? 0 : first_byte;
+  // The disk is asked for both at once, not for one after the other.
+  if (!known && !with_frame) file->StartReading(record.position.offset, kDataFrameSize);
   thread_local ByteVector buffer;
   buffer.resize(static_cast<size_t>(kDataFrameSize + range.sealed_end(range.last) - read_from));
   LG_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(record.position.offset + read_from, buffer));

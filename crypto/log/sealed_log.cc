@@ -277,6 +277,7 @@ class SegmentedLog final : public SealedLog {
     start.segment_size = options_.segment_size;
     start.reserve_bytes = options_.reserve_bytes;
     start.spare_segments = options_.spare_segments;
+    if (options_.background_writes) start.flushing = StagedFile::Flushing::kInBackground;
     start.next_number = catalog_->listing().highest_number() + 1;
     start.epoch = found.tail.segment.has_value() ? found.tail.segment->epoch : 1;
     if (found.older_than_remembered) {

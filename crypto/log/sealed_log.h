@@ -105,6 +105,9 @@ class SealedLog {
     uint64_t reserve_bytes = 0;
     // How many segments PrepareAhead() keeps ready.
     size_t spare_segments = 0;
+    // Whether a thread of its own writes large pieces, while callers go on; else whoever appends
+    // waits for the disk now and then. Nothing else differs.
+    bool background_writes = false;
     // Refuse (kAccessDenied) a log whose newest commit is not a descendant of, or equal to, this
     // one: somebody remembers a newer vault.
     std::optional<Head> not_older_than;
@@ -195,7 +198,8 @@ class SealedLog {
 
   // A checkpoint has ended that begins in the segment `base` (not before an earlier one's): the
   // commits from there on say all that the vault has to remember, and are durable. The next append
-  // begins a segment, whose header says so, as do all later ones. Never goes back.
+  // begins a segment, whose header says so, as do all later ones; on a full disk, the first append
+  // that has room for one. Never goes back.
   virtual void SetBase(SegmentId base) = 0;
   // The segment with which Recover() begins when it is given no point to go on from, as the segment
   // of the newest durable commit states it. Number 0: the log's first one.

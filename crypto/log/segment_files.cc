@@ -8,6 +8,10 @@ namespace leadglass {
 Result<std::shared_ptr<File>> SegmentFiles::Get(SegmentId id) {
   {
     MutexLock lock(mutex_);
+    if (const auto found = writing_.find(id); found != writing_.end()) {
+      if (auto file = found->second.lock()) return file;
+      writing_.erase(found);
+    }
     if (const auto found = by_id_.find(id); found != by_id_.end()) {
       by_use_.splice(by_use_.begin(), by_use_, found->second);
       return by_use_.front().second;
@@ -25,6 +29,12 @@ Result<std::shared_ptr<File>> SegmentFiles::Get(SegmentId id) {
     by_use_.pop_back();
   }
   return file;
+}
+
+void SegmentFiles::SetWriting(SegmentId id, const std::shared_ptr<File>& file) {
+  MutexLock lock(mutex_);
+  std::erase_if(writing_, [](const auto& entry) { return entry.second.expired(); });
+  writing_[id] = file;
 }
 
 }  // namespace leadglass

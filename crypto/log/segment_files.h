@@ -9,7 +9,7 @@
 //
 // Thread safety: all methods may be called from any thread; no lock is held while a file is opened.
 // A file may be read by several threads, also while its segment is being written: what was written
-// is seen, what was only given out reads as zeros.
+// is seen, whether the disk has it or not; what was only given out reads as zeros.
 
 #include <list>
 #include <map>
@@ -36,6 +36,10 @@ class SegmentFiles {
   // A file that was replaced or removed meanwhile reads as it was while it is kept.
   Result<std::shared_ptr<File>> Get(SegmentId id);
 
+  // From now on, as long as somebody holds it, `file` is what Get() gives for the segment: the one
+  // through which it is written, and which alone has all of it.
+  void SetWriting(SegmentId id, const std::shared_ptr<File>& file);
+
   FileSystem& fs() const { return fs_; }
   const std::string& folder() const { return folder_; }
 
@@ -47,6 +51,7 @@ class SegmentFiles {
   Mutex mutex_;
   std::list<Entry> by_use_ LG_GUARDED_BY(mutex_);  // most recent first
   std::map<SegmentId, std::list<Entry>::iterator> by_id_ LG_GUARDED_BY(mutex_);
+  std::map<SegmentId, std::weak_ptr<File>> writing_ LG_GUARDED_BY(mutex_);
 };
 
 }  // namespace leadglass

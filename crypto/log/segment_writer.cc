@@ -18,11 +18,10 @@ Status AllocateTo(File& file, uint64_t size, uint64_t missing, SpaceReserve& res
 
 }  // namespace
 
-Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem& fs,
-                                                             const std::string& path, uint64_t want,
-                                                             uint64_t need, SpaceReserve& reserve,
-                                                             bool use_reserve) {
-  LG_ASSIGN_OR_RETURN(std::shared_ptr<File> file, fs.Open(path, OpenMode::kCreateExclusive));
+Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(
+    FileSystem& fs, const std::string& path, uint64_t want, uint64_t need, SpaceReserve& reserve,
+    bool use_reserve, WriteBuffers& buffers, StagedFile::Flushing flushing) {
+  LG_ASSIGN_OR_RETURN(std::unique_ptr<File> file, fs.Open(path, OpenMode::kCreateExclusive));
   const uint64_t least = kSegmentHeaderSize + need;
   uint64_t size = std::max(want, least);
   Status status = file->Allocate(0, size);
@@ -39,12 +38,16 @@ Result<std::unique_ptr<SegmentWriter>> SegmentWriter::Create(FileSystem& fs,
     if (Status removed = fs.Remove(path); !removed) return status.error();
     return status.error();
   }
-  return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(file), want, size));
+  return std::unique_ptr<SegmentWriter>(new SegmentWriter(
+      std::make_shared<StagedFile>(std::move(file), size, buffers, flushing), want, size));
 }
 
-std::unique_ptr<SegmentWriter> SegmentWriter::Adopt(std::unique_ptr<File> file,
-                                                    uint64_t allocated) {
-  return std::unique_ptr<SegmentWriter>(new SegmentWriter(std::move(file), allocated, allocated));
+std::unique_ptr<SegmentWriter> SegmentWriter::Adopt(std::unique_ptr<File> file, uint64_t allocated,
+                                                    WriteBuffers& buffers,
+                                                    StagedFile::Flushing flushing) {
+  return std::unique_ptr<SegmentWriter>(
+      new SegmentWriter(std::make_shared<StagedFile>(std::move(file), allocated, buffers, flushing),
+                        allocated, allocated));
 }
 
 Status SegmentWriter::WriteHeader(const SegmentHeader& header, const HeaderBlock* previous_block) {

@@ -15,6 +15,7 @@
 #include "crypto/log/footer.h"
 #include "crypto/log/segment_header.h"
 #include "crypto/log/space_reserve.h"
+#include "crypto/log/staged_file.h"
 
 namespace leadglass {
 
@@ -27,9 +28,12 @@ class SegmentWriter {
   // `want` in all where the disk has that. kNoSpace: not even that; then there is no file.
   static Result<std::unique_ptr<SegmentWriter>> Create(FileSystem& fs, const std::string& path,
                                                        uint64_t want, uint64_t need,
-                                                       SpaceReserve& reserve, bool use_reserve);
+                                                       SpaceReserve& reserve, bool use_reserve,
+                                                       WriteBuffers& buffers,
+                                                       StagedFile::Flushing flushing);
   // The same in a file that is `allocated` bytes long, and in which nothing is written but zeros.
-  static std::unique_ptr<SegmentWriter> Adopt(std::unique_ptr<File> file, uint64_t allocated);
+  static std::unique_ptr<SegmentWriter> Adopt(std::unique_ptr<File> file, uint64_t allocated,
+                                              WriteBuffers& buffers, StagedFile::Flushing flushing);
   // Must follow Create() or Adopt() before anything is taken. An error leaves an unusable segment.
   Status WriteHeader(const SegmentHeader& header, const HeaderBlock* previous_block);
 

@@ -2,6 +2,7 @@
 #include "crypto/log/spare_segments.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <utility>
 
@@ -9,6 +10,11 @@ namespace leadglass {
 namespace {
 
 constexpr std::string_view kPrefix = "spare-";
+
+struct alignas(4096) Zeros {
+  std::array<uint8_t, SpareSegments::kStep> bytes;
+};
+Zeros zeros;  // never written, so that no memory stands behind it
 
 }  // namespace
 
@@ -76,9 +82,8 @@ Result<SpareSegments::Spare> SpareSegments::Begin() {
 
 Status SpareSegments::Extend(Spare& spare) const {
   const uint64_t step = std::min(kStep, segment_size_ - spare.written);
-  const ByteVector zeros(static_cast<size_t>(step));
-  LG_RETURN_IF_ERROR(spare.file->WriteAt(spare.written, zeros));
-  spare.file->StartWriteback(spare.written, step);
+  LG_RETURN_IF_ERROR(spare.file->WriteDirect(
+      spare.written, ByteSpan(zeros.bytes).first(static_cast<size_t>(step))));
   spare.written += step;
   return spare.written == segment_size_ ? spare.file->Sync() : Status();
 }

@@ -12,7 +12,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <functional>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -26,7 +25,6 @@ namespace stdfs = std::filesystem;
 constexpr size_t kRun = 16;
 constexpr size_t kDistinct = 8;
 constexpr size_t kLeastString = 6;  // shorter ones occur by chance
-constexpr int kHashBits = 31;
 
 std::vector<std::string> FilesIn(const std::string& place) {
   std::vector<std::string> files;
@@ -53,8 +51,27 @@ uint64_t HashOf(const char* run) {
   std::memcpy(&b, run + 8, 8);
   uint64_t h = (a ^ (b * 0x9e3779b97f4a7c15u)) * 0xd6e8feb86659fd93u;
   h ^= h >> 32;
-  return (h * 0xd6e8feb86659fd93u) >> (64 - kHashBits);
+  return h * 0xd6e8feb86659fd93u;
 }
+
+// Tells for sure which runs were never put in: three bits of one word stand for each, so that a
+// look costs one access to memory.
+class RunFilter {
+ public:
+  explicit RunFilter(int log2_words) : shift_(64 - log2_words), words_(size_t{1} << log2_words) {}
+  void Put(uint64_t hash) { words_[hash >> shift_] |= Bits(hash); }
+  bool MayHold(uint64_t hash) const { return (words_[hash >> shift_] & Bits(hash)) == Bits(hash); }
+
+ private:
+  // The word is chosen by the highest bits of the hash.
+  static uint64_t Bits(uint64_t hash) {
+    return uint64_t{1} << (hash & 63) | uint64_t{1} << (hash >> 6 & 63) |
+           uint64_t{1} << (hash >> 12 & 63);
+  }
+
+  const int shift_;
+  std::vector<uint64_t> words_;
+};
 
 bool IsTelling(std::string_view run) {
   std::bitset<256> seen;
@@ -62,36 +79,43 @@ bool IsTelling(std::string_view run) {
   return seen.count() >= kDistinct;
 }
 
-void EachRun(const std::string& bytes, const std::function<void(const char*)>& visit) {
-  for (size_t at = 0; at + kRun <= bytes.size(); ++at) visit(bytes.data() + at);
+template <typename F>
+void EachRun(const std::string& bytes, const F& visit) {
+  for (size_t at = 0; at + kRun <= bytes.size(); ++at) {
+    const char* run = bytes.data() + at;
+    visit(run, HashOf(run));
+  }
 }
 
-// Three passes: the plaintext into a bitmap of hashes; the targets' runs that hit it, kept whole;
+// Three passes: the plaintext into a filter; the targets' runs that it lets through, kept whole;
 // the plaintext again, against those.
 int SharedRuns(const std::string& plain, const std::vector<std::string>& targets) {
-  std::vector<bool> maybe(size_t{1} << kHashBits);
+  RunFilter maybe(25);
   const auto plain_files = FilesIn(plain);
   uint64_t runs = 0;
   for (const std::string& file : plain_files) {
-    EachRun(ReadAll(file), [&](const char* run) {
-      maybe[HashOf(run)] = true;
+    EachRun(ReadAll(file), [&](const char*, uint64_t hash) {
+      maybe.Put(hash);
       ++runs;
     });
   }
   std::unordered_set<std::string> candidates;
+  RunFilter kept(22);
   uint64_t looked_at = 0;
   for (const std::string& file : targets) {
     const std::string bytes = ReadAll(file);
     looked_at += bytes.size();
-    EachRun(bytes, [&](const char* run) {
-      if (maybe[HashOf(run)] && IsTelling({run, kRun})) candidates.emplace(run, kRun);
+    EachRun(bytes, [&](const char* run, uint64_t hash) {
+      if (!maybe.MayHold(hash) || !IsTelling({run, kRun})) return;
+      candidates.emplace(run, kRun);
+      kept.Put(hash);
     });
   }
   int found = 0;
   std::string wanted;
   for (const std::string& file : plain_files) {
-    EachRun(ReadAll(file), [&](const char* run) {
-      if (!maybe[HashOf(run)]) return;
+    EachRun(ReadAll(file), [&](const char* run, uint64_t hash) {
+      if (!kept.MayHold(hash)) return;
       wanted.assign(run, kRun);
       if (candidates.erase(wanted) == 0) return;
       if (++found <= 10) std::printf("a run of %s stands in a target\n", file.c_str());

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string>
 #include <vector>
@@ -39,7 +40,7 @@ class FileSystemContract : public ::testing::Test {
     ASSERT_THAT(file->WriteAt(0, AsBytes(text)), IsOk());
   }
   std::string TextOf(File& file) {
-    ByteVector bytes(1u << 16);
+    ByteVector bytes(1u << 17);
     const auto count = file.ReadAt(0, bytes);
     EXPECT_THAT(count, IsOk());
     return std::string(AsText(ByteSpan(bytes).first(count ? *count : 0)));
@@ -117,6 +118,35 @@ TYPED_TEST_P(FileSystemContract, AllocatesWithoutChangingBytesAndPunchesWithoutC
   EXPECT_EQ(this->TextOf(*file), std::string("0\0\0"
                                              "345678\0\0\0",
                                              12));
+}
+
+// Whole blocks in aligned memory, which may go another way to the disk than all else.
+TYPED_TEST_P(FileSystemContract, SeesBytesWrittenEitherWayAtOnce) {
+  struct alignas(4096) Blocks {
+    std::array<uint8_t, 4 * 4096> bytes;
+  } blocks;
+  for (size_t i = 0; i < blocks.bytes.size(); ++i) blocks.bytes[i] = static_cast<uint8_t>(i / 7);
+  const ByteSpan all(blocks.bytes);
+  ASSERT_OK_AND_ASSIGN(const auto file, this->fs().Open(this->At("f"), OpenMode::kCreate));
+  ASSERT_OK_AND_ASSIGN(const auto reader, this->fs().Open(this->At("f"), OpenMode::kRead));
+  std::string expected(100'000, '\0');
+  ASSERT_THAT(file->Allocate(0, expected.size()), IsOk());
+  const auto write = [&](uint64_t offset, ByteSpan data, bool direct) {
+    EXPECT_EQ(this->TextOf(*reader), expected);  // so that it is cached where it can be
+    ASSERT_THAT(direct ? file->WriteDirect(offset, data) : file->WriteAt(offset, data), IsOk());
+    expected.replace(offset, data.size(), AsText(data));
+    EXPECT_EQ(this->TextOf(*reader), expected);
+    EXPECT_EQ(this->TextOf(*file), expected);
+  };
+  write(0, all, true);
+  write(4096, all.subspan(100, 5000), false);
+  write(8192, all.first(8192), true);
+  write(4096 * 20, all.first(4097), true);  // not of whole blocks
+  write(4096 * 6 + 1, all.first(4096), true);
+  write(4096 * 7, all.subspan(1, 4096), true);
+  write(4096 * 23, all, true);  // makes it longer
+  EXPECT_FALSE(reader->WriteDirect(0, all));
+  EXPECT_EQ(this->TextOf(*reader), expected);
 }
 
 TYPED_TEST_P(FileSystemContract, LocksAgainstOtherOpenersUntilTheFileIsClosed) {
@@ -212,6 +242,6 @@ REGISTER_TYPED_TEST_SUITE_P(FileSystemContract, OpensAsTheModeSays,
                             ListsWhatStandsInAFolderAndNothingBelow,
                             MakesAFolderOnceAndWhereItsFolderIs,
                             RenamesOverAFileThatWhoHasItOpenGoesOnReading, LinksGiveOneFileTwoNames,
-                            RemovesFilesAndEmptyFolders);
+                            RemovesFilesAndEmptyFolders, SeesBytesWrittenEitherWayAtOnce);
 
 }  // namespace leadglass

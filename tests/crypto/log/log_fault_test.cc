@@ -237,6 +237,25 @@ TEST(LogFaults, RoomThatIsHeldIsThereWhenTheDiskIsFull) {
   EXPECT_EQ(seen.payloads, std::vector<std::string>{payload});
 }
 
+TEST(LogFaults, RoomThatIsHeldServesAlsoWhereAnotherSegmentWasToBegin) {
+  FaultFileSystem fs;
+  ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments(64u << 10)));
+  ASSERT_OK_AND_ASSIGN(const Written first, Write(*log, 1, Pattern(40'000, 1)));
+  ASSERT_THAT(log->AppendCommit(AsBytes("first")), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Written second, Write(*log, 1, Pattern(40'000, 2)));
+  ASSERT_NE(first.record.position.segment, second.record.position.segment);
+  ASSERT_THAT(log->HoldRoom(3000), IsOk());
+  fs.SetCapacity(64u << 10);  // less than is taken
+  log->SetBase(second.record.position.segment);
+  ASSERT_THAT(log->AppendCommit(AsBytes(std::string(3000, 'x'))), IsOk());
+  ASSERT_THAT(log->Sync(), IsOk());
+  EXPECT_LT(log->base(), second.record.position.segment) << "no segment states it yet";
+  fs.SetCapacity(1u << 20);
+  ASSERT_THAT(log->AppendCommit(AsBytes("there is room again")), IsOk());
+  ASSERT_THAT(log->Sync(), IsOk());
+  EXPECT_EQ(log->base(), second.record.position.segment);
+}
+
 TEST(LogFaults, TheReserveServesCommitsThatFreeSpaceAndClose) {
   FaultFileSystem fs;
   fs.SetCapacity(2u << 20);

@@ -177,9 +177,10 @@ TEST(SealedLog, CutsATornTailAndGoesOnBehindIt) {
 TEST(SealedLog, KeepsWhatAKilledProcessHadWritten) {
   FaultFileSystem fs;
   {
-    ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments()));
+    ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments(4u << 20)));
     ASSERT_THAT(log->AppendCommit(AsBytes("one")), IsOk());
-    ASSERT_THAT(Write(*log, 1, Pattern(3000, 1)), IsOk());
+    // So much that it does not wait in memory for a sync.
+    ASSERT_THAT(Write(*log, 1, Pattern(500'000, 1)), IsOk());
     fs.Crash(FaultFileSystem::Tear::kKeepAll);
   }
   ASSERT_OK_AND_ASSIGN(auto log, OpenLog(fs, SmallSegments()));
@@ -266,6 +267,7 @@ TEST(SealedLog, ReadOnlyChangesNothing) {
   {
     ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments()));
     ASSERT_THAT(log->AppendCommit(AsBytes("one")), IsOk());
+    ASSERT_THAT(log->Sync(), IsOk());
     fs.Crash(FaultFileSystem::Tear::kKeepAll);
   }
   SealedLog::Options options = SmallSegments();
