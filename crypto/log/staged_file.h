@@ -39,7 +39,7 @@ class StagedFile final : public File {
  public:
   static constexpr uint64_t kBlock = WriteBuffers::kAlignment;
   static constexpr uint64_t kPiece = WriteBuffers::kSize;
-  static constexpr uint64_t kWindow = 16 * kPiece;
+  static constexpr uint64_t kWindow = 8 * kPiece;
   // Whole blocks of so many bytes go to the file without being asked for.
   static constexpr uint64_t kFlushFrom = 256u << 10;
 

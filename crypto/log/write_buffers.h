@@ -17,9 +17,9 @@ namespace leadglass {
 
 class WriteBuffers {
  public:
-  static constexpr size_t kSize = 1u << 20;   // of each
+  static constexpr size_t kSize = 2u << 20;   // of each: a huge page
   static constexpr size_t kAlignment = 4096;  // of its address
-  static constexpr size_t kMaxIdle = 16;
+  static constexpr size_t kMaxIdle = 8;
 
   WriteBuffers();
 
