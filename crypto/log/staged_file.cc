@@ -32,7 +32,7 @@ StagedFile::StagedFile(std::unique_ptr<File> file, uint64_t size, WriteBuffers& 
     : file_(std::move(file)), buffers_(buffers), size_(size) {
   if (flushing != Flushing::kInBackground) return;
   try {
-    thread_ = std::thread([this] { FlushInBackground(); });
+    thread_ = std::jthread([this](const std::stop_token& stop) { FlushInBackground(stop); });
   } catch (const std::system_error&) {
     // No thread to be had: the same, slower.
   }
@@ -41,7 +41,7 @@ StagedFile::StagedFile(std::unique_ptr<File> file, uint64_t size, WriteBuffers& 
 StagedFile::~StagedFile() {
   {
     MutexLock lock(mutex_);
-    ending_ = true;
+    thread_.request_stop();
     wanted_.NotifyAll();
   }
   if (thread_.joinable()) thread_.join();
@@ -101,9 +101,9 @@ bool StagedFile::WantsFlush() const {
   return !flushing_ && !failed_ && WholeBlocks(frontier_) - flushed_ >= kFlushFrom;
 }
 
-void StagedFile::FlushInBackground() {
+void StagedFile::FlushInBackground(const std::stop_token& stop) {
   MutexLock lock(mutex_);
-  while (!ending_) {
+  while (!stop.stop_requested()) {
     // An error is kept, and told to the next who writes or syncs.
     if (WantsFlush())
       (void)Flush(WholeBlocks(frontier_));

@@ -80,7 +80,7 @@ class StagedFile final : public File {
   void Arrived(uint64_t offset, uint64_t end) LG_REQUIRES(mutex_);
   std::vector<Part> StagedIn(uint64_t offset, uint64_t end) LG_REQUIRES(mutex_);
   bool WantsFlush() const LG_REQUIRES(mutex_);
-  void FlushInBackground() LG_EXCLUDES(mutex_);
+  void FlushInBackground(const std::stop_token& stop) LG_EXCLUDES(mutex_);
   Status FlushAll() LG_REQUIRES(mutex_);
   Status Flush(uint64_t to) LG_REQUIRES(mutex_);
   Status WriteOut(uint64_t from, uint64_t to, const std::vector<Piece>& pieces, uint64_t size);
@@ -98,8 +98,7 @@ class StagedFile final : public File {
   uint64_t size_ LG_GUARDED_BY(mutex_);
   bool flushing_ LG_GUARDED_BY(mutex_) = false;
   std::optional<Error> failed_ LG_GUARDED_BY(mutex_);
-  bool ending_ LG_GUARDED_BY(mutex_) = false;
-  std::thread thread_;  // none: kByWriters. Last, since it uses all that is above
+  std::jthread thread_;  // none: kByWriters. Last, since it uses all that is above
 };
 
 }  // namespace leadglass

@@ -7,6 +7,7 @@
 // Invariant: keeps at most kMaxIdle buffers that nobody uses.
 // Thread safety: all methods may be called from any thread. A buffer may outlive the object.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -28,10 +29,12 @@ class WriteBuffers {
   std::shared_ptr<uint8_t> Take();
 
  private:
+  struct alignas(kSize) Buffer {
+    std::array<uint8_t, kSize> bytes;
+  };
   struct Idle {
-    ~Idle();
     Mutex mutex;
-    std::vector<uint8_t*> buffers LG_GUARDED_BY(mutex);
+    std::vector<std::unique_ptr<Buffer>> buffers LG_GUARDED_BY(mutex);
   };
 
   std::shared_ptr<Idle> idle_;
