@@ -46,6 +46,10 @@ class InodeState {
   // are synced and then closed, and need not be parsed for each. Null: not parsed, or filed.
   std::shared_ptr<const ParseOutcome> parsed;
   uint64_t parsed_version = 0;
+  // What the parser was asked when the first bytes came, of `asked_version`. Null: nothing, or
+  // the answer was fetched.
+  std::shared_ptr<const HeaderParserPool::Asked> asked;
+  uint64_t asked_version = 0;
   bool attributes_dirty = false;
   bool in_dirty_list = false;
   int64_t dirty_since = 0;

@@ -212,9 +212,20 @@ Status VaultImpl::Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kil
   {
     WriterLock lock(file.state->mutex);
     file.wrote = true;
-    const Status written = AppendBytes(*file.state, offset, data);
-    if (!written) file.state->record.flags |= kInodeIncomplete;
+    InodeState& state = *file.state;
+    // The parser reads while the bytes are sealed: most files are closed with their first write.
+    std::shared_ptr<const HeaderParserPool::Asked> asked;
+    if (parser_ != nullptr && offset == 0 && state.content.size() == 0) {
+      asked = parser_->AskAhead(data.first(std::min(data.size(), kFirstHeaderBytes)), data.size(),
+                                state.record.uid);
+    }
+    const Status written = AppendBytes(state, offset, data);
+    if (!written) state.record.flags |= kInodeIncomplete;
     BytesChanged(file.state, kill_suidgid, file.times);
+    if (asked != nullptr) {
+      state.asked = std::move(asked);
+      state.asked_version = state.content_version;
+    }
     if (!written) return written;
     pending = file.state->content.pending_count();
   }

@@ -30,6 +30,8 @@ Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& sta
                                                              uint64_t& version) {
   uint64_t size = 0;
   uint32_t uid = 0;
+  std::shared_ptr<const HeaderParserPool::Asked> asked;
+  bool still_so = false;
   {
     ReaderLock lock(state->mutex);
     version = state->content_version;
@@ -37,6 +39,8 @@ Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& sta
     uid = state->record.uid;
     if (state->parsed != nullptr && state->parsed_version == version)
       return std::optional<ParseOutcome>(*state->parsed);
+    asked = state->asked;
+    still_so = asked != nullptr && state->asked_version == version && size == asked->file_size;
   }
   if (parser_ == nullptr) return std::optional<ParseOutcome>();
   if (size == 0) return std::optional<ParseOutcome>(Unparsed{UnparsedReason::kEmpty});
@@ -47,7 +51,17 @@ Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& sta
     prefix.insert(prefix.end(), into.begin(), into.begin() + static_cast<ptrdiff_t>(got));
     return got;
   };
-  LG_ASSIGN_OR_RETURN(ParseOutcome outcome, parser_->Parse(read, size, uid));
+  if (asked != nullptr) {
+    if (still_so) {
+      prefix = asked->prefix;
+    } else {
+      parser_->Drop(*asked);
+    }
+    WriterLock lock(state->mutex);
+    if (state->asked == asked) state->asked.reset();
+  }
+  LG_ASSIGN_OR_RETURN(ParseOutcome outcome, still_so ? parser_->ParseAsked(*asked, read, uid)
+                                                     : parser_->Parse(read, size, uid));
   // A parser that a hostile file took over could lie about the next patient.
   const auto* const facts = std::get_if<DicomFacts>(&outcome);
   if (facts != nullptr && !ScanConfirms(*facts, prefix, size))

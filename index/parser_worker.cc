@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -91,10 +92,30 @@ class Pool : public HeaderParserPool {
 
   Result<ParseOutcome> Parse(const ReadAt& read, uint64_t file_size, uint32_t uid) override;
 
-  Counters counters() const override { return {parsed_.load(), started_.load(), lost_.load()}; }
+  std::shared_ptr<const Asked> AskAhead(ByteSpan prefix, uint64_t file_size, uint32_t uid) override
+      LG_EXCLUDES(mutex_);
+  Result<ParseOutcome> ParseAsked(const Asked& asked, const ReadAt& read, uint32_t uid) override;
+  void Drop(const Asked& asked) override;
+
+  Counters counters() const override {
+    return {parsed_.load(), started_.load(), lost_.load(), ahead_.load()};
+  }
 
  private:
   using WorkerPtr = std::unique_ptr<Worker>;
+  // The question that is out, if any.
+  struct Out {
+    std::shared_ptr<const Asked> asked;
+    WorkerPtr worker;
+    SteadyClock::time_point since;
+  };
+  struct Turn {
+    explicit Turn(Pool& p) : pool(p) { pool.BeginTurn(); }
+    ~Turn() { pool.EndTurn(); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    Pool& pool;
+  };
 
   // Waits until fewer than max_workers are busy.
   void BeginTurn() LG_EXCLUDES(mutex_);
@@ -104,21 +125,29 @@ class Pool : public HeaderParserPool {
   Result<WorkerPtr> Take(uint32_t uid) LG_EXCLUDES(mutex_);
   void GiveBack(WorkerPtr worker) LG_EXCLUDES(mutex_);
   bool WornOut(const Worker& worker) const;
-  // Nothing when the worker died, hung or answered nonsense: it must not be used again.
-  std::optional<HeaderResult> Ask(Worker& worker, ByteSpan prefix, uint64_t file_size,
-                                  Readers readers) const;
-  Result<HeaderResult> AskSomeone(ByteSpan prefix, uint64_t file_size, uint32_t uid);
+  WorkerPtr TakeIdle(uint32_t uid) LG_REQUIRES(mutex_);
+  // False, and nothing, when the worker died, hung or answered nonsense: it must not be used again.
+  bool Send(Worker& worker, ByteSpan prefix, uint64_t file_size, Readers readers) const;
+  std::optional<HeaderResult> Receive(Worker& worker, size_t prefix_size, uint64_t file_size) const;
+  // Counts the answer and gives the worker back, or counts the worker as lost.
+  void Done(WorkerPtr worker, bool answered);
+  // Of the question that is out; nothing where it is another one, or its worker was `lost`.
+  std::optional<HeaderResult> Answer(const Asked& asked, bool& lost) LG_EXCLUDES(mutex_);
+  Result<HeaderResult> AskSomeone(ByteSpan prefix, uint64_t file_size, uint32_t uid, bool lost_one);
+  // `lost_one`: a worker was lost on these bytes already.
   Result<ParseOutcome> ParseInTurn(ByteVector prefix, const ReadAt& read, uint64_t file_size,
-                                   uint32_t uid);
+                                   uint32_t uid, bool lost_one);
 
   const Options options_;
   const std::unique_ptr<ParserZygote> zygote_;
-  std::atomic<uint64_t> parsed_{0}, started_{0}, lost_{0};
+  std::atomic<uint64_t> parsed_{0}, started_{0}, lost_{0}, ahead_{0};
 
   Mutex mutex_;  // never held while a process is started or asked
   CondVar turn_;
   int busy_ LG_GUARDED_BY(mutex_) = 0;
-  std::vector<WorkerPtr> idle_ LG_GUARDED_BY(mutex_);  // longest idle first; one per uid
+  std::vector<WorkerPtr> idle_ LG_GUARDED_BY(mutex_);  // longest idle first
+  std::optional<Out> out_ LG_GUARDED_BY(mutex_);
+  uint64_t last_ticket_ LG_GUARDED_BY(mutex_) = 0;
 };
 
 Result<std::unique_ptr<Worker>> Pool::Spawn(uint32_t uid) {
@@ -141,17 +170,23 @@ bool Pool::WornOut(const Worker& worker) const {
          SteadyClock::now() - worker.started >= options_.seconds_per_worker;
 }
 
+// The one that was used last, so that those too many grow old; null: none.
+Pool::WorkerPtr Pool::TakeIdle(uint32_t uid) {
+  const auto it = std::find_if(idle_.rbegin(), idle_.rend(),
+                               [uid](const WorkerPtr& w) { return w->uid == uid; });
+  if (it == idle_.rend()) return nullptr;
+  WorkerPtr worker = std::move(*it);
+  idle_.erase(std::next(it).base());
+  return worker;
+}
+
 Result<Pool::WorkerPtr> Pool::Take(uint32_t uid) {
+  WorkerPtr worker;
   {
     MutexLock lock(mutex_);
-    const auto it = std::find_if(idle_.begin(), idle_.end(),
-                                 [uid](const WorkerPtr& w) { return w->uid == uid; });
-    if (it != idle_.end()) {
-      WorkerPtr worker = std::move(*it);
-      idle_.erase(it);
-      if (!WornOut(*worker)) return worker;
-    }
+    worker = TakeIdle(uid);
   }
+  if (worker != nullptr && !WornOut(*worker)) return worker;
   return Spawn(uid);
 }
 
@@ -159,9 +194,9 @@ void Pool::GiveBack(WorkerPtr worker) {
   if (WornOut(*worker)) return;
   WorkerPtr evicted;  // killed after the lock is released
   MutexLock lock(mutex_);
-  const bool have = std::any_of(idle_.begin(), idle_.end(),
-                                [&](const WorkerPtr& w) { return w->uid == worker->uid; });
-  if (have) {
+  const auto same = std::count_if(idle_.begin(), idle_.end(),
+                                  [&](const WorkerPtr& w) { return w->uid == worker->uid; });
+  if (same > options_.max_workers) {  // and one that is asked ahead
     evicted = std::move(worker);
     return;
   }
@@ -172,14 +207,19 @@ void Pool::GiveBack(WorkerPtr worker) {
   }
 }
 
-std::optional<HeaderResult> Pool::Ask(Worker& worker, ByteSpan prefix, uint64_t file_size,
-                                      Readers readers) const {
+bool Pool::Send(Worker& worker, ByteSpan prefix, uint64_t file_size, Readers readers) const {
   DeadlineSocket socket(worker.process.socket(), SteadyClock::now() + options_.patience);
   const ParseRequest request{file_size, static_cast<uint32_t>(prefix.size()), readers};
   ByteVector question = request.Encode();  // one message: each wakes the worker up
   question.insert(question.end(), prefix.begin(), prefix.end());
+  return socket.Send(question);
+}
+
+std::optional<HeaderResult> Pool::Receive(Worker& worker, size_t prefix_size,
+                                          uint64_t file_size) const {
+  DeadlineSocket socket(worker.process.socket(), SteadyClock::now() + options_.patience);
   ByteVector length(4);
-  if (!socket.Send(question) || !socket.Receive(length)) return std::nullopt;
+  if (!socket.Receive(length)) return std::nullopt;
   const auto size = LoadLe<uint32_t>(length.data());
   if (size > kMaxAnswerBytes) return std::nullopt;
   ByteVector body(size);
@@ -187,25 +227,35 @@ std::optional<HeaderResult> Pool::Ask(Worker& worker, ByteSpan prefix, uint64_t 
   auto answer = DecodeAnswer(body);
   if (answer && std::holds_alternative<NeedMore>(*answer)) {
     const uint64_t more = std::get<NeedMore>(*answer).bytes;
-    if (more <= prefix.size() || more > file_size) return std::nullopt;
+    if (more <= prefix_size || more > file_size) return std::nullopt;
   }
   ++worker.files;
   return answer;
 }
 
-// First as usual; if that worker is lost, once more in a fresh one and without GDCM, which is where
+void Pool::Done(WorkerPtr worker, bool answered) {
+  if (answered) {
+    parsed_.fetch_add(1);
+    GiveBack(std::move(worker));
+  } else {
+    lost_.fetch_add(1);
+  }
+}
+
+// First with GDCM; if that worker is lost, once more in a fresh one and without it, which is where
 // crashes come from.
-Result<HeaderResult> Pool::AskSomeone(ByteSpan prefix, uint64_t file_size, uint32_t uid) {
+Result<HeaderResult> Pool::AskSomeone(ByteSpan prefix, uint64_t file_size, uint32_t uid,
+                                      bool lost_one) {
   for (const Readers readers : {Readers::kGdcmAndScan, Readers::kScanOnly}) {
+    if (lost_one && readers == Readers::kGdcmAndScan) continue;
     auto taken = readers == Readers::kGdcmAndScan ? Take(uid) : Spawn(uid);
     if (!taken) return std::move(taken).error();
-    auto answer = Ask(**taken, prefix, file_size, readers);
-    if (answer) {
-      parsed_.fetch_add(1);
-      GiveBack(std::move(taken).value());
-      return *std::move(answer);
-    }
-    lost_.fetch_add(1);
+    WorkerPtr worker = std::move(taken).value();
+    auto answer = Send(*worker, prefix, file_size, readers)
+                      ? Receive(*worker, prefix.size(), file_size)
+                      : std::nullopt;
+    Done(std::move(worker), answer.has_value());
+    if (answer) return *std::move(answer);
   }
   return HeaderResult(Unparsed{UnparsedReason::kParserLimit});
 }
@@ -227,13 +277,21 @@ Status Extend(ByteVector& prefix, uint64_t wanted, const HeaderParserPool::ReadA
   return {};
 }
 
+// What an answer says that asks for no more bytes.
+std::optional<ParseOutcome> Final(const HeaderResult& answer) {
+  if (const auto* facts = std::get_if<DicomFacts>(&answer)) return ParseOutcome(*facts);
+  if (const auto* unparsed = std::get_if<Unparsed>(&answer))
+    return ParseOutcome(Unparsed{unparsed->reason});
+  return std::nullopt;
+}
+
 Result<ParseOutcome> Pool::ParseInTurn(ByteVector prefix, const ReadAt& read, uint64_t file_size,
-                                       uint32_t uid) {
+                                       uint32_t uid, bool lost_one) {
   while (true) {
-    LG_ASSIGN_OR_RETURN(HeaderResult answer, AskSomeone(prefix, file_size, uid));
-    if (auto* facts = std::get_if<DicomFacts>(&answer)) return ParseOutcome(std::move(*facts));
-    if (auto* unparsed = std::get_if<Unparsed>(&answer)) return ParseOutcome(*unparsed);
+    LG_ASSIGN_OR_RETURN(HeaderResult answer, AskSomeone(prefix, file_size, uid, lost_one));
+    if (auto outcome = Final(answer)) return *std::move(outcome);
     LG_RETURN_IF_ERROR(Extend(prefix, std::get<NeedMore>(answer).bytes, read, file_size));
+    lost_one = false;
   }
 }
 
@@ -250,11 +308,6 @@ void Pool::EndTurn() {
 }
 
 Result<ParseOutcome> Pool::Parse(const ReadAt& read, uint64_t file_size, uint32_t uid) {
-  struct Turn {
-    explicit Turn(Pool& p) : pool(p) { pool.BeginTurn(); }
-    ~Turn() { pool.EndTurn(); }
-    Pool& pool;
-  };
   ByteVector prefix;
   LG_RETURN_IF_ERROR(
       Extend(prefix, std::min<uint64_t>(file_size, kFirstHeaderBytes), read, file_size));
@@ -262,7 +315,70 @@ Result<ParseOutcome> Pool::Parse(const ReadAt& read, uint64_t file_size, uint32_
   // A PACS's database and logs: no process needs to be woken for what eight bytes tell.
   if (CannotBeDicom(prefix)) return ParseOutcome(Unparsed{UnparsedReason::kNotDicom});
   const Turn turn(*this);
-  return ParseInTurn(std::move(prefix), read, file_size, uid);
+  return ParseInTurn(std::move(prefix), read, file_size, uid, false);
+}
+
+std::shared_ptr<const Pool::Asked> Pool::AskAhead(ByteSpan prefix, uint64_t file_size,
+                                                  uint32_t uid) {
+  if (prefix.empty() || CannotBeDicom(prefix)) return nullptr;
+  std::shared_ptr<const Asked> forgotten;
+  WorkerPtr worker;
+  auto asked = std::make_shared<Asked>();
+  {
+    MutexLock lock(mutex_);
+    if (!out_.has_value()) {
+      worker = TakeIdle(uid);
+      asked->ticket = ++last_ticket_;
+    } else if (SteadyClock::now() - out_->since > kAskedLong) {
+      forgotten = out_->asked;
+    }
+  }
+  if (forgotten != nullptr) Drop(*forgotten);
+  if (worker == nullptr || WornOut(*worker)) return nullptr;
+  if (!Send(*worker, prefix, file_size, Readers::kGdcmAndScan)) {
+    Done(std::move(worker), false);
+    return nullptr;
+  }
+  asked->prefix.assign(prefix.begin(), prefix.end());
+  asked->file_size = file_size;
+  MutexLock lock(mutex_);
+  if (out_.has_value()) return nullptr;  // somebody else was faster: this worker is ended
+  out_ = Out{asked, std::move(worker), SteadyClock::now()};
+  return asked;
+}
+
+void Pool::Drop(const Asked& asked) {
+  bool lost = false;
+  (void)Answer(asked, lost);
+}
+
+std::optional<HeaderResult> Pool::Answer(const Asked& asked, bool& lost) {
+  WorkerPtr worker;
+  {
+    MutexLock lock(mutex_);
+    if (!out_.has_value() || out_->asked->ticket != asked.ticket) return std::nullopt;
+    worker = std::move(out_->worker);
+    out_.reset();
+  }
+  auto answer = Receive(*worker, asked.prefix.size(), asked.file_size);
+  if (answer) ahead_.fetch_add(1);
+  lost = !answer.has_value();
+  Done(std::move(worker), answer.has_value());
+  return answer;
+}
+
+Result<ParseOutcome> Pool::ParseAsked(const Asked& asked, const ReadAt& read, uint32_t uid) {
+  bool lost = false;
+  const std::optional<HeaderResult> answer = Answer(asked, lost);
+  if (answer) {
+    if (auto outcome = Final(*answer)) return *std::move(outcome);
+  }
+  ByteVector prefix = asked.prefix;
+  uint64_t file_size = asked.file_size;
+  if (answer)
+    LG_RETURN_IF_ERROR(Extend(prefix, std::get<NeedMore>(*answer).bytes, read, file_size));
+  const Turn turn(*this);
+  return ParseInTurn(std::move(prefix), read, file_size, uid, lost);
 }
 
 }  // namespace

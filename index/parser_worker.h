@@ -18,7 +18,8 @@
 // file is blamed for what an earlier one did, and an assertion inside GDCM loses no image. After
 // that it is UnparsedReason::kParserLimit.
 //
-// Thread-safe. Parse() blocks its caller; up to `max_workers` run at once, others wait.
+// Thread-safe. Parse() blocks its caller; up to `max_workers` run at once, others wait; and one
+// more may read what was asked ahead.
 
 #include <chrono>
 #include <cstdint>
@@ -38,8 +39,9 @@ using ParseOutcome = std::variant<DicomFacts, Unparsed>;
 class HeaderParserPool {
  public:
   struct Options {
-    int max_workers = 2;         // parsing at once
-    int max_idle_workers = 4;    // kept warm, at most one per uid; the longest idle goes first
+    int max_workers = 2;  // parsing at once
+    // Kept warm, for each uid as many as can be busy; the longest idle goes first.
+    int max_idle_workers = 6;
     int files_per_worker = 256;  // then it is replaced, which takes some 2 ms
     std::chrono::seconds seconds_per_worker{60};
     // Wall clock for one request; a backstop above the 1 s of CPU, which a busy machine stretches.
@@ -72,11 +74,32 @@ class HeaderParserPool {
   // `prefix` is kTruncated, unless it is the whole file.
   Result<ParseOutcome> Parse(ByteSpan prefix, uint64_t file_size, uint32_t uid);
 
+  // A question that is out: the file's first bytes and its size.
+  struct Asked {
+    uint64_t ticket = 0;
+    ByteVector prefix;
+    uint64_t file_size = 0;
+  };
+  // Asks about a file that is to be parsed in a moment, and does not wait for the answer: the
+  // caller has the file's bytes at hand and other work to do. `prefix` is its first
+  // kFirstHeaderBytes, or all of it. Null: nothing was asked, because no worker of `uid` is warm,
+  // another question is out, or the bytes cannot be DICOM. Who asks calls ParseAsked() or Drop()
+  // sooner or later; a question that is older than kAskedLong makes room for another one.
+  virtual std::shared_ptr<const Asked> AskAhead(ByteSpan prefix, uint64_t file_size,
+                                                uint32_t uid) = 0;
+  // As Parse(), of a file that still is as it was when it was asked about; `read` is called for
+  // bytes behind the prefix only. Waits for the answer; asks again where it has gone astray.
+  virtual Result<ParseOutcome> ParseAsked(const Asked& asked, const ReadAt& read, uint32_t uid) = 0;
+  // The answer is not wanted any more: the file has changed.
+  virtual void Drop(const Asked& asked) = 0;
+  static constexpr std::chrono::milliseconds kAskedLong{50};
+
   // For status and tests.
   struct Counters {
     uint64_t parsed = 0;           // requests answered by a worker
     uint64_t workers_started = 0;  // processes forked
     uint64_t workers_lost = 0;     // died, hung or answered nonsense
+    uint64_t asked_ahead = 0;      // of `parsed`, asked by AskAhead()
   };
   virtual Counters counters() const = 0;
 };

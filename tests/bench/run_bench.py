@@ -32,6 +32,7 @@ import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 PASSTHROUGH_SOURCE = "/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c"
+SEGMENT = 64 << 20  # of leadglass
 MIB = 1 << 20
 # Nobody's numbers: a group, a user who is in it, and one whom an access list names.
 GROUP, MEMBER, OTHER_USER = 64123, 64124, 64125
@@ -55,6 +56,19 @@ def device_writes(folder):
     device = os.stat(folder).st_dev
     stat = pathlib.Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat").read_text(encoding="ascii")
     return int(stat.split()[6]) * 512
+
+
+def writes_when_idle(folder):
+    """device_writes() once it has stood still for a second; half a minute is waited for that."""
+    before = -1
+    for _ in range(30):
+        os.sync()
+        now = device_writes(folder)
+        if now == before:
+            break
+        before = now
+        time.sleep(1)
+    return before
 
 
 def disk_usage(folder):
@@ -102,6 +116,10 @@ class FileSystem:
     def cpu_seconds(self):
         """CPU time of the file system's own processes since it was mounted."""
         return 0.0
+
+    def bytes_of_prepared_room(self):
+        """Bytes that were written in idle time, before there was anything to write, and are used by now."""
+        return 0
 
 
 def processes_cpu(*pids):
@@ -225,6 +243,10 @@ class Leadglass(FileSystem):
 
     def cpu_seconds(self):
         return processes_cpu(*children(self.process.pid))
+
+    def bytes_of_prepared_room(self):
+        # With a pause before it, each segment begins in one that was filled with zeros.
+        return len(list((self.vault / "log").glob("*/*.seg"))) * SEGMENT
 
 
 class Bench:
@@ -394,14 +416,17 @@ class Bench:
         return self.rate(self.call(system, "read", study, *images, "--paths", lines, prefix=member))
 
     def disk_writes(self, system, n):
-        """Bytes of the files over bytes that the disk was given until all of them were on it. With leadglass' it
-        also has the segments that are prepared in idle time, for this study or the next one."""
-        os.sync()
-        before = device_writes(self.base)
+        """Bytes of the files over bytes that the disk was given until it stood still; what the file system prepares
+        in idle time, for this study or the next one, is counted apart."""
+        before = writes_when_idle(self.base)
+        prepared = system.bytes_of_prepared_room()
         found = self.call(system, "import", system.root / f"writes-{n}", "--images", self.images,
                           "--seed", 100 * n + 98)
-        os.sync()
-        return found["bytes"] / max(1, device_writes(self.base) - before), found
+        written = writes_when_idle(self.base) - before
+        prepared = system.bytes_of_prepared_room() - prepared
+        print(f"  round {n} {system.name}: {found['bytes']} bytes of files, {written} written, of which "
+              f"{prepared} in idle time", flush=True)
+        return found["bytes"] / max(1, written - prepared), {**found, "written": written, "prepared": prepared}
 
     def space(self, system, n, workload, *options):
         """Bytes of the files over bytes on the disk, all of which is written by then."""

@@ -11,7 +11,9 @@
 namespace leadglass {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
@@ -59,6 +61,41 @@ TEST_F(VaultFiling, ParsesOnceWhatIsSyncedAndThenClosed) {
   EXPECT_THAT(Images(), SizeIs(1));
   EXPECT_EQ(TestParser()->counters().parsed, before + 1);
   vault_->Release(made->file);
+}
+
+TEST_F(VaultFiling, AsksTheParserWithTheFirstWrite) {
+  Store("makes a parser warm", {.sop_uid = "2.25.1"});
+  const auto before = TestParser()->counters();
+  Store("asked ahead", {.sop_uid = "2.25.2"});
+  EXPECT_EQ(TestParser()->counters().parsed, before.parsed + 1);
+  EXPECT_EQ(TestParser()->counters().asked_ahead, before.asked_ahead + 1);
+  EXPECT_THAT(Images(), SizeIs(2));
+}
+
+TEST_F(VaultFiling, FilesByTheWholeFileWhateverTheFirstWriteSaid) {
+  Store("makes a parser warm", {.patient_id = "WARM", .sop_uid = "2.25.1"});
+  const auto make = [&](const char* name) {
+    const auto made = vault_->Create(Root(), kArchiveInode, name, 0640, O_RDWR);
+    EXPECT_THAT(made, IsOk());
+    return made->file;
+  };
+  const ByteVector early = MakeImage({.patient_id = "EARLY", .sop_uid = "2.25.2"});
+  const ByteVector later = MakeImage({.patient_id = "LATER", .sop_uid = "2.25.3"});
+  OpenFile* const overwritten = make("overwritten");
+  ASSERT_THAT(vault_->Write(*overwritten, 0, early, false), IsOk());
+  ASSERT_THAT(vault_->Write(*overwritten, 0, later, false), IsOk());
+  ASSERT_THAT(vault_->Flush(*overwritten), IsOk());
+  vault_->Release(overwritten);
+  EXPECT_THAT(Images(), UnorderedElementsAre(HasSubstr("[WARM]"), HasSubstr("[LATER]")));
+
+  // A write that ends inside the header: what the parser says of that part must not count.
+  OpenFile* const pieces = make("in pieces");
+  const ByteVector image = MakeImage({.patient_id = "PIECES", .sop_uid = "2.25.4"});
+  ASSERT_THAT(vault_->Write(*pieces, 0, ByteSpan(image).first(400), false), IsOk());
+  ASSERT_THAT(vault_->Write(*pieces, 400, ByteSpan(image).subspan(400), false), IsOk());
+  ASSERT_THAT(vault_->Flush(*pieces), IsOk());
+  vault_->Release(pieces);
+  EXPECT_THAT(Images(), Contains(HasSubstr("[PIECES]")));
 }
 
 TEST_F(VaultFiling, FilesByWhatWasWrittenAfterAnFsync) {

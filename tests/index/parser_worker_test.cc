@@ -93,6 +93,16 @@ class ParserWorker : public testing::Test {
     const auto* unparsed = outcome ? std::get_if<Unparsed>(&*outcome) : nullptr;
     return unparsed == nullptr ? UnparsedReason{} : unparsed->reason;
   }
+  std::shared_ptr<const HeaderParserPool::Asked> Ahead(const ByteVector& file) {
+    const size_t n = std::min(file.size(), kFirstHeaderBytes);
+    return pool_->AskAhead(ByteSpan(file).first(n), file.size(), 1000);
+  }
+  static HeaderParserPool::ReadAt NothingMore() {
+    return [](uint64_t, MutableByteSpan) -> Result<size_t> {
+      ADD_FAILURE() << "the prefix is all that is wanted";
+      return size_t{0};
+    };
+  }
   void ExpectStillParses() {
     const auto outcome = Parse(MakeImage({.patient_id = "after"}));
     ASSERT_THAT(outcome, IsOk());
@@ -253,6 +263,101 @@ TEST_F(ParserWorker, IsReplacedWhenItIsOld) {
   const uint64_t before = pool_->counters().workers_started;
   for (int i = 0; i < 3; ++i) ASSERT_THAT(Parse(MakeImage()), IsOk());
   EXPECT_EQ(pool_->counters().workers_started, before + 3);
+}
+
+TEST_F(ParserWorker, AnswersWhatItWasAskedAhead) {
+  Start();
+  const ByteVector file = MakeImage({.patient_name = "Doe^Jane"});
+  EXPECT_EQ(Ahead(file), nullptr) << "no worker is warm";
+  ASSERT_THAT(Parse(file), IsOk());
+  const uint64_t started = pool_->counters().workers_started;
+  const auto asked = Ahead(file);
+  ASSERT_NE(asked, nullptr);
+  EXPECT_EQ(Ahead(file), nullptr) << "one question at a time";
+  ExpectStillParses();
+  const auto outcome = pool_->ParseAsked(*asked, NothingMore(), 1000);
+  ASSERT_THAT(outcome, IsOk());
+  EXPECT_EQ(std::get<DicomFacts>(*outcome), std::get<DicomFacts>(ParseHeader(file, file.size())));
+  EXPECT_EQ(pool_->counters().asked_ahead, 1u);
+  const auto again = pool_->ParseAsked(*asked, NothingMore(), 1000);
+  ASSERT_THAT(again, IsOk());
+  EXPECT_EQ(*again, *outcome) << "the answer was fetched: it is asked again";
+  EXPECT_LE(pool_->counters().workers_started, started + 1);
+}
+
+TEST_F(ParserWorker, ReadsOnWhereWhatItWasAskedAheadWasTooShort) {
+  Start();
+  DicomWriter plain;
+  plain.Add(0x00080018, "UI", "1.2.3").Add(0x00091001, "OB", std::string(100 << 10, 'p'));
+  plain.Add(0x00100020, "LO", "far").Add(0x0020000D, "UI", "1.2").Add(0x0020000E, "UI", "1.3");
+  const ByteVector file = plain.File("1.2.3");
+  ASSERT_THAT(Parse(MakeImage()), IsOk());
+  const auto asked = Ahead(file);
+  ASSERT_NE(asked, nullptr);
+  const auto read = [&](uint64_t offset, MutableByteSpan into) -> Result<size_t> {
+    EXPECT_GE(offset, kFirstHeaderBytes);
+    const size_t n = std::min<size_t>(into.size(), file.size() - offset);
+    std::copy_n(file.begin() + static_cast<ptrdiff_t>(offset), n, into.begin());
+    return n;
+  };
+  const auto outcome = pool_->ParseAsked(*asked, read, 1000);
+  ASSERT_THAT(outcome, IsOk());
+  EXPECT_EQ(std::get<DicomFacts>(*outcome), std::get<DicomFacts>(ParseHeader(file, file.size())));
+}
+
+TEST_F(ParserWorker, ForgetsAnAnswerThatNobodyWants) {
+  Start();
+  ASSERT_THAT(Parse(MakeImage()), IsOk());
+  const uint64_t started = pool_->counters().workers_started;
+  for (int i = 0; i < 5; ++i) {
+    const auto asked = Ahead(MakeImage({.patient_id = "before"}));
+    ASSERT_NE(asked, nullptr);
+    pool_->Drop(*asked);
+    ExpectStillParses();
+  }
+  ASSERT_NE(Ahead(MakeImage({.patient_id = "before"})), nullptr);
+  std::this_thread::sleep_for(2 * HeaderParserPool::kAskedLong);
+  EXPECT_EQ(Ahead(MakeImage()), nullptr) << "takes the old question back";
+  EXPECT_NE(Ahead(MakeImage()), nullptr);
+  ExpectStillParses();
+  EXPECT_LE(pool_->counters().workers_started, started + 1);
+  EXPECT_EQ(pool_->counters().workers_lost, 0u);
+}
+
+TEST_F(ParserWorker, IsAskedOnceMoreWhenItDiedOfWhatItWasAskedAhead) {
+  Start();
+  for (const char* what : {"MAKE-ABORT", "MAKE-LIE"}) {
+    ASSERT_THAT(Parse(MakeImage()), IsOk());
+    const uint64_t lost = pool_->counters().workers_lost;
+    const auto asked = Ahead(MakeImage({.patient_id = what}));
+    ASSERT_NE(asked, nullptr);
+    const auto outcome = pool_->ParseAsked(*asked, NothingMore(), 1000);
+    ASSERT_THAT(outcome, IsOk());
+    EXPECT_EQ(std::get<Unparsed>(*outcome).reason, UnparsedReason::kParserLimit);
+    EXPECT_EQ(pool_->counters().workers_lost, lost + 2);
+    ExpectStillParses();
+  }
+}
+
+TEST_F(ParserWorker, AsksNobodyAheadAboutWhatIsNoDicom) {
+  Start();
+  ASSERT_THAT(Parse(MakeImage()), IsOk());
+  EXPECT_EQ(pool_->AskAhead(AsBytes("SQLite format 3"), 15, 1000), nullptr);
+  EXPECT_EQ(pool_->AskAhead({}, 0, 1000), nullptr);
+  EXPECT_EQ(pool_->AskAhead(MakeImage(), 100'000, 2000), nullptr) << "no worker of that uid";
+}
+
+TEST_F(ParserWorker, StaysWarmForAsManyAsParseAtOnce) {
+  Start();
+  const uint64_t before = pool_->counters().workers_started;
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 30; ++i) EXPECT_THAT(Parse(MakeImage()), IsOk());
+    });
+  }
+  threads.clear();
+  EXPECT_LE(pool_->counters().workers_started, before + 2);
 }
 
 TEST_F(ParserWorker, ServesManyThreadsAtOnce) {
