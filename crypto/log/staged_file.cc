@@ -66,15 +66,21 @@ Status StagedFile::Reserve(uint64_t offset, uint64_t end) {
   return {};
 }
 
+// Those that the range touches; none for an empty one.
+std::vector<StagedFile::Piece> StagedFile::PiecesOf(uint64_t from, uint64_t to) const {
+  std::vector<Piece> pieces;
+  if (from >= to) return pieces;
+  for (uint64_t number = from / kPiece; number * kPiece < to; ++number)
+    pieces.push_back(pieces_.at(number));
+  return pieces;
+}
+
 Status StagedFile::WriteAt(uint64_t offset, ByteSpan data) {
   if (data.empty()) return {};
   const uint64_t end = offset + data.size();
-  std::vector<Piece> pieces;
   MutexLock lock(mutex_);
   LG_RETURN_IF_ERROR(Reserve(offset, end));
-  ForEachPiece(offset, end, [&](uint64_t number, uint64_t, uint64_t, uint64_t) {
-    pieces.push_back(pieces_[number]);
-  });
+  const std::vector<Piece> pieces = PiecesOf(offset, end);
   mutex_.Unlock();
   ForEachPiece(offset, end, [&](uint64_t number, uint64_t at, uint64_t done, uint64_t n) {
     std::memcpy(pieces[number - offset / kPiece].get() + at, data.data() + done, n);
@@ -124,10 +130,7 @@ Status StagedFile::Flush(uint64_t to) {
   flushing_ = true;
   const uint64_t from = flushed_;
   const uint64_t size = size_;
-  std::vector<Piece> pieces;
-  ForEachPiece(from, to, [&](uint64_t number, uint64_t, uint64_t, uint64_t) {
-    pieces.push_back(pieces_[number]);
-  });
+  std::vector<Piece> pieces = PiecesOf(from, to);
   mutex_.Unlock();
   const Status status = WriteOut(from, to, pieces, size);
   pieces.clear();
@@ -170,16 +173,17 @@ Status StagedFile::WriteOut(uint64_t from, uint64_t to, const std::vector<Piece>
 // What of the range is staged, in order. Bytes that have arrived do not change any more.
 std::vector<StagedFile::Part> StagedFile::StagedIn(uint64_t offset, uint64_t end) {
   std::vector<Part> parts;
-  const auto add = [&](uint64_t from, uint64_t to) {
-    ForEachPiece(std::max(from, offset), std::min(to, end),
-                 [&](uint64_t number, uint64_t at, uint64_t, uint64_t n) {
-                   parts.push_back({number * kPiece + at, n, pieces_[number]});
-                 });
+  const auto add = [&](uint64_t from, uint64_t to, const std::vector<Piece>& pieces) {
+    ForEachPiece(from, to, [&](uint64_t number, uint64_t at, uint64_t, uint64_t n) {
+      parts.push_back({number * kPiece + at, n, pieces[number - from / kPiece]});
+    });
   };
-  add(flushed_, frontier_);
-  for (const auto& [from, to] : ahead_) {
-    if (from >= end) break;
-    add(from, to);
+  const uint64_t first = std::max(flushed_, offset), last = std::min(frontier_, end);
+  add(first, last, PiecesOf(first, last));
+  for (const auto& [begin, stop] : ahead_) {
+    if (begin >= end) break;
+    const uint64_t from = std::max(begin, offset), to = std::min(stop, end);
+    add(from, to, PiecesOf(from, to));
   }
   return parts;
 }

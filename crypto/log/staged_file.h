@@ -77,6 +77,7 @@ class StagedFile final : public File {
   };
 
   Status Reserve(uint64_t offset, uint64_t end) LG_REQUIRES(mutex_);
+  std::vector<Piece> PiecesOf(uint64_t from, uint64_t to) const LG_REQUIRES(mutex_);
   void Arrived(uint64_t offset, uint64_t end) LG_REQUIRES(mutex_);
   std::vector<Part> StagedIn(uint64_t offset, uint64_t end) LG_REQUIRES(mutex_);
   bool WantsFlush() const LG_REQUIRES(mutex_);

@@ -125,7 +125,7 @@ TEST_P(StagedFileTest, IsFilledInAnyOrder) {
 // Records of all sizes, some as long as the window, by several threads; a reader looks at what is
 // written, another thread syncs.
 TEST_P(StagedFileTest, ManyThreadsFillIt) {
-  const ByteVector bytes = Pattern(static_cast<size_t>(3 * StagedFile::kWindow), 5);
+  const ByteVector bytes = Pattern(static_cast<size_t>(StagedFile::kWindow + (8u << 20)), 5);
   std::mutex mutex;
   std::mt19937 random(7);
   size_t taken = 0;
@@ -136,7 +136,7 @@ TEST_P(StagedFileTest, ManyThreadsFillIt) {
       size_t at = 0, n = 0;
       {
         std::lock_guard lock(mutex);
-        n = random() % 50 == 0 ? StagedFile::kWindow / 2 : 1 + random() % 600'000;
+        n = random() % 20 == 0 ? StagedFile::kWindow / 4 : 1 + random() % 600'000;
         at = taken;
         n = std::min(n, bytes.size() - at);
         taken += n;
