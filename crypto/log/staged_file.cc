@@ -2,13 +2,14 @@
 #include "crypto/log/staged_file.h"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <system_error>
 #include <utility>
 
 namespace leadglass {
 namespace {
+
+constexpr uint64_t kCachedWrite = 64u << 10;
 
 uint64_t WholeBlocks(uint64_t offset) { return offset / StagedFile::kBlock * StagedFile::kBlock; }
 
@@ -150,24 +151,28 @@ Status StagedFile::Flush(uint64_t to) {
 }
 
 // The last block is filled up with zeros, where the file is long enough to have them there: bytes
-// that others are writing into the piece are not looked at.
+// that others are writing into the piece are not looked at. Little is copied once more, so that
+// one write does for all of it.
 Status StagedFile::WriteOut(uint64_t from, uint64_t to, const std::vector<Piece>& pieces,
                             uint64_t size) {
-  const uint64_t whole = WholeBlocks(to);
+  const uint64_t end = BlocksFor(to) <= size ? BlocksFor(to) : to;
+  const uint64_t copied_from = to - from <= kFlushFrom ? from : WholeBlocks(to);
   Status status;
-  ForEachPiece(from, whole, [&](uint64_t number, uint64_t at, uint64_t, uint64_t n) {
+  ForEachPiece(from, copied_from, [&](uint64_t number, uint64_t at, uint64_t, uint64_t n) {
     if (status)
       status = file_->WriteDirect(number * kPiece + at,
                                   ByteSpan(pieces[number - from / kPiece].get() + at, n));
   });
-  if (!status || whole == to) return status;
-  struct alignas(kBlock) Block {
-    std::array<uint8_t, kBlock> bytes{};
-  };
-  Block last;
-  std::memcpy(last.bytes.data(), pieces.back().get() + whole % kPiece, to - whole);
-  const uint64_t end = BlocksFor(to) <= size ? BlocksFor(to) : to;
-  return file_->WriteDirect(whole, ByteSpan(last.bytes).first(end - whole));
+  if (!status || copied_from == to) return status;
+  const Piece copy = buffers_.Take();
+  ForEachPiece(copied_from, to, [&](uint64_t number, uint64_t at, uint64_t done, uint64_t n) {
+    std::memcpy(copy.get() + done, pieces[number - from / kPiece].get() + at, n);
+  });
+  std::memset(copy.get() + (to - copied_from), 0, end - to);
+  const ByteSpan bytes(copy.get(), end - copied_from);
+  // Through the page cache a few blocks and the sync after them are one request to the disk.
+  return bytes.size() <= kCachedWrite ? file_->WriteAt(copied_from, bytes)
+                                      : file_->WriteDirect(copied_from, bytes);
 }
 
 // What of the range is staged, in order. Bytes that have arrived do not change any more.

@@ -43,6 +43,12 @@ class ParserInThisProcess final : public HeaderParserPool {
     if (auto* unparsed = std::get_if<Unparsed>(&result)) return ParseOutcome(*unparsed);
     return Error(Errc::kInternal, "a header longer than the images made here have");
   }
+  // Nothing is asked ahead: there is no other process that could read meanwhile.
+  std::shared_ptr<const Asked> AskAhead(ByteSpan, uint64_t, uint32_t) override { return nullptr; }
+  Result<ParseOutcome> ParseAsked(const Asked& asked, const ReadAt&, uint32_t uid) override {
+    return HeaderParserPool::Parse(ByteSpan(asked.prefix), asked.file_size, uid);
+  }
+  void Drop(const Asked&) override {}
   Counters counters() const override { return {}; }
 };
 

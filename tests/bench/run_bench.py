@@ -245,8 +245,10 @@ class Leadglass(FileSystem):
         return processes_cpu(*children(self.process.pid))
 
     def bytes_of_prepared_room(self):
-        # With a pause before it, each segment begins in one that was filled with zeros.
-        return len(list((self.vault / "log").glob("*/*.seg"))) * SEGMENT
+        # Segments that were filled with zeros since the mount. They are numbered, and the newest one lies there
+        # until it is used.
+        numbers = [int(spare.name.rpartition("-")[2]) for spare in (self.vault / "log").glob("spare-*")]
+        return max(numbers, default=0) * SEGMENT
 
 
 class Bench:

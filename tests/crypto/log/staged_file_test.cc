@@ -99,12 +99,12 @@ TEST_P(StagedFileTest, WritesNothingTwiceButTheLastBlock) {
   ASSERT_THAT(staged_->WriteAt(0, Pattern(5000, 1)), IsOk());
   fs_.FailFrom(1000, EIO, Lasts::kForOneCall, {Call::kWrite});
   ASSERT_THAT(staged_->Sync(), IsOk());
-  EXPECT_EQ(fs_.calls(), 2u);
+  EXPECT_EQ(fs_.calls(), 1u);
   ASSERT_THAT(staged_->Sync(), IsOk());
-  EXPECT_EQ(fs_.calls(), 2u) << "nothing is new";
+  EXPECT_EQ(fs_.calls(), 1u) << "nothing is new";
   ASSERT_THAT(staged_->WriteAt(5000, Pattern(1, 1)), IsOk());
   ASSERT_THAT(staged_->Sync(), IsOk());
-  EXPECT_EQ(fs_.calls(), 3u);
+  EXPECT_EQ(fs_.calls(), 2u);
 }
 
 TEST_P(StagedFileTest, IsFilledInAnyOrder) {
