@@ -146,6 +146,7 @@ class Pool : public HeaderParserPool {
   CondVar turn_;
   int busy_ LG_GUARDED_BY(mutex_) = 0;
   std::vector<WorkerPtr> idle_ LG_GUARDED_BY(mutex_);  // longest idle first
+  bool asking_ LG_GUARDED_BY(mutex_) = false;          // a question for `out_` is being sent
   std::optional<Out> out_ LG_GUARDED_BY(mutex_);
   uint64_t last_ticket_ LG_GUARDED_BY(mutex_) = 0;
 };
@@ -326,23 +327,25 @@ std::shared_ptr<const Pool::Asked> Pool::AskAhead(ByteSpan prefix, uint64_t file
   auto asked = std::make_shared<Asked>();
   {
     MutexLock lock(mutex_);
+    if (asking_) return nullptr;
     if (!out_.has_value()) {
       worker = TakeIdle(uid);
+      asking_ = worker != nullptr;
       asked->ticket = ++last_ticket_;
     } else if (SteadyClock::now() - out_->since > kAskedLong) {
       forgotten = out_->asked;
     }
   }
   if (forgotten != nullptr) Drop(*forgotten);
-  if (worker == nullptr || WornOut(*worker)) return nullptr;
-  if (!Send(*worker, prefix, file_size, Readers::kGdcmAndScan)) {
-    Done(std::move(worker), false);
-    return nullptr;
-  }
+  if (worker == nullptr) return nullptr;
+  const bool fit = !WornOut(*worker);
+  const bool sent = fit && Send(*worker, prefix, file_size, Readers::kGdcmAndScan);
+  if (fit && !sent) lost_.fetch_add(1);
   asked->prefix.assign(prefix.begin(), prefix.end());
   asked->file_size = file_size;
   MutexLock lock(mutex_);
-  if (out_.has_value()) return nullptr;  // somebody else was faster: this worker is ended
+  asking_ = false;
+  if (!sent) return nullptr;
   out_ = Out{asked, std::move(worker), SteadyClock::now()};
   return asked;
 }

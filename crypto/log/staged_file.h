@@ -4,7 +4,8 @@
 // StagedFile: the file of the segment that is being filled. What is written gathers in memory and
 // goes to the file beneath in large pieces of whole blocks, past the operating system's page cache
 // (File::WriteDirect), since to copy an archive's worth of images into that cache costs more than
-// to seal them. Readers are given what is staged as if it were in the file.
+// to seal them; the few blocks of a small sync go through it. Readers are given what is staged as
+// if it were in the file.
 //
 // The content grows from the front: each byte is written once, in any order, but nothing is left
 // out for good. A byte reaches the file once all before it are there; the block in which the
@@ -13,7 +14,8 @@
 // Invariants
 //   - [0, flushed_) is in the file; flushed_ is a multiple of kBlock. All bytes from there to
 //     frontier_ are in pieces_, and do not change any more.
-//   - Writes end at or before flushed_ + kWindow; whoever is further waits for the file. The first
+//   - Writes end at or before flushed_ + kWindow, or begin where the file ends; whoever is further
+//     waits for the file. The first
 //     of the bytes that are missing never waits, so somebody always gets on.
 //
 // Durability: WriteAt() may leave everything in memory. Sync() makes durable what was written, and

@@ -71,6 +71,14 @@ void Misbehave(int socket, const uint8_t* data, size_t size) {
   }
 }
 
+// Its PatientID, "far", stands behind so many bytes.
+ByteVector ImageWithHeaderOf(size_t bytes) {
+  DicomWriter plain;
+  plain.Add(0x00080018, "UI", "1.2.3").Add(0x00091001, "OB", std::string(bytes, 'p'));
+  plain.Add(0x00100020, "LO", "far").Add(0x0020000D, "UI", "1.2").Add(0x0020000E, "UI", "1.3");
+  return plain.File("1.2.3");
+}
+
 class ParserWorker : public testing::Test {
  protected:
   // Patient, so that a busy machine fails no test.
@@ -144,10 +152,7 @@ TEST_F(ParserWorker, AsksNoWorkerAboutWhatIsNoDicomByItsFirstBytes) {
 
 TEST_F(ParserWorker, ReadsOnWhereTheHeaderIsLongerThanTheFirstStep) {
   Start();
-  DicomWriter plain;
-  plain.Add(0x00080018, "UI", "1.2.3").Add(0x00091001, "OB", std::string(700 << 10, 'p'));
-  plain.Add(0x00100020, "LO", "far").Add(0x0020000D, "UI", "1.2").Add(0x0020000E, "UI", "1.3");
-  const ByteVector file = plain.File("1.2.3");
+  const ByteVector file = ImageWithHeaderOf(700 << 10);
   std::vector<uint64_t> offsets;
   const auto read = [&](uint64_t offset, MutableByteSpan into) -> Result<size_t> {
     offsets.push_back(offset);
@@ -287,10 +292,7 @@ TEST_F(ParserWorker, AnswersWhatItWasAskedAhead) {
 
 TEST_F(ParserWorker, ReadsOnWhereWhatItWasAskedAheadWasTooShort) {
   Start();
-  DicomWriter plain;
-  plain.Add(0x00080018, "UI", "1.2.3").Add(0x00091001, "OB", std::string(100 << 10, 'p'));
-  plain.Add(0x00100020, "LO", "far").Add(0x0020000D, "UI", "1.2").Add(0x0020000E, "UI", "1.3");
-  const ByteVector file = plain.File("1.2.3");
+  const ByteVector file = ImageWithHeaderOf(100 << 10);
   ASSERT_THAT(Parse(MakeImage()), IsOk());
   const auto asked = Ahead(file);
   ASSERT_NE(asked, nullptr);
