@@ -25,9 +25,6 @@ class ReservingFile final : public File {
     return WithReserve(fs_, [&] { return below_->WriteAt(offset, data); });
   }
   Status Sync() override { return below_->Sync(); }
-  void StartWriteback(uint64_t offset, uint64_t length) override {
-    below_->StartWriteback(offset, length);
-  }
   Result<uint64_t> Size() override { return below_->Size(); }
   Result<uint64_t> AllocatedBytes() override { return below_->AllocatedBytes(); }
   Status Truncate(uint64_t size) override {

@@ -43,8 +43,6 @@ class File {
   virtual void StartReading(uint64_t /*offset*/, uint64_t /*length*/) {}
   // Durable on return: data and the size needed to read it back (fdatasync).
   virtual Status Sync() = 0;
-  // Starts write-back of the range without waiting; no durability. May do nothing.
-  virtual void StartWriteback(uint64_t offset, uint64_t length) = 0;
   virtual Result<uint64_t> Size() = 0;
   // Bytes of the disk that the file's content takes, in whole blocks: less than Size() where there
   // are holes, more where room was reserved.

@@ -41,7 +41,6 @@ class MemoryFile final : public File {
     return {};
   }
   Status Sync() override { return {}; }
-  void StartWriteback(uint64_t, uint64_t) override {}
   Result<uint64_t> Size() override {
     MutexLock lock(node_->mutex);
     return uint64_t{node_->bytes.size()};

@@ -80,11 +80,6 @@ class PosixFile final : public File {
     return {};
   }
 
-  void StartWriteback(uint64_t offset, uint64_t length) override {
-    ::sync_file_range(fd_.get(), static_cast<off_t>(offset), static_cast<off_t>(length),
-                      SYNC_FILE_RANGE_WRITE);
-  }
-
   Result<uint64_t> Size() override {
     struct stat info {};
     if (::fstat(fd_.get(), &info) != 0) return Failed("stat", path_);

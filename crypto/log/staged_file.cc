@@ -226,8 +226,6 @@ Status StagedFile::Sync() {
   return status;
 }
 
-void StagedFile::StartWriteback(uint64_t, uint64_t) {}
-
 Result<uint64_t> StagedFile::Size() { return file_->Size(); }
 
 Result<uint64_t> StagedFile::AllocatedBytes() { return file_->AllocatedBytes(); }

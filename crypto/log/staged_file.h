@@ -60,8 +60,6 @@ class StagedFile final : public File {
   Status WriteAt(uint64_t offset, ByteSpan data) override LG_EXCLUDES(mutex_);
   // The caller vouches that all is written that stands before what he wants to be durable.
   Status Sync() override LG_EXCLUDES(mutex_);
-  // Nothing: write-back begins by itself.
-  void StartWriteback(uint64_t offset, uint64_t length) override;
   Result<uint64_t> Size() override;
   Result<uint64_t> AllocatedBytes() override;
   // To no less than what was written.

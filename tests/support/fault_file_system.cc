@@ -97,8 +97,6 @@ class FaultFile final : public File {
     return {};
   }
 
-  void StartWriteback(uint64_t, uint64_t) override {}
-
   Result<uint64_t> Size() override {
     MutexLock lock(fs_.mutex_);
     LG_RETURN_IF_ERROR(Begin(Call::kSize));
