@@ -75,9 +75,11 @@ Status VaultImpl::MakeCheckpoint(const std::stop_token& stop) {
       MutexLock lock(commit_mutex_);
       LG_RETURN_IF_ERROR(CommitGathered());
       LG_ASSIGN_OR_RETURN(Restated piece, index_->Restate(next, kPieceBytes));
-      LG_ASSIGN_OR_RETURN(const CommitInfo commit, CommitRestated(piece.operations));
-      if (checkpoint.base.number == 0) checkpoint.base = commit.start.segment;
-      checkpoint.restated_bytes += 2 * (commit.end.offset - commit.start.offset);
+      if (!piece.operations.empty() || checkpoint.base.number == 0) {
+        LG_ASSIGN_OR_RETURN(const CommitInfo commit, CommitRestated(piece.operations));
+        if (checkpoint.base.number == 0) checkpoint.base = commit.start.segment;
+        checkpoint.restated_bytes += 2 * (commit.end.offset - commit.start.offset);
+      }
       next = std::move(piece.next);
     }
     const std::chrono::nanoseconds taken(clock_.MonotonicNanos() - begun);

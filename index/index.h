@@ -50,7 +50,8 @@ class Index {
   struct Options {
     size_t write_buffer_bytes = 32u << 20;
     size_t block_cache_bytes = 32u << 20;
-    int max_open_tables = 200;
+    // At most half of the files that the process may have open (RLIMIT_NOFILE).
+    int max_open_tables = 1000;
     // Makes the log durable up to the newest applied commit. Null: nothing to do (tests).
     std::function<Status()> make_log_durable;
     // Nanoseconds since 1970 UTC, for DeadRecords(). Null: always the same moment (tests).
@@ -150,8 +151,8 @@ class Index {
   // Checkpoints.
   virtual CheckpointState checkpoint() const = 0;
   // The next piece of what a checkpoint says, as of now: operations that put what the index holds
-  // from `from` on (empty: from the beginning), of at least one thing and about `bytes` bytes. A
-  // log that has all pieces, each committed before anything else is, and a Checkpoint behind them,
+  // from `from` on (empty: from the beginning), of about `bytes` bytes; none, now and then, so that no
+  // piece takes long. A log that has all pieces, each committed before anything else is, and a Checkpoint behind them,
   // gives the same index from any base before the first piece on.
   virtual Result<Restated> Restate(const std::string& from, size_t bytes) const = 0;
 

@@ -5,27 +5,34 @@
 // the bytes is the order of the numbers. Private to index/ (kIndexSchema); docs/format.md
 // gives the summary.
 //
-//   H                              state: head, position, counters
+//   G group                        a group key
 //   I inode, then one part byte:
 //     0x00                         the inode
 //     0x01 end                     an extent, by the offset after its last byte
 //     0x02 generation              a file key
 //     0x03 name                    an extended attribute
 //     0x04                         the filing record
-//   N folder name                  a name, by name
-//   D folder cookie                a name, by listing position
+//     0x05                         of a view folder: its entity
+//     0x06 name                    of a folder: a name, by name
+//     0x07 cookie                  of a folder: a name, by listing position
+//     0x08 hash inode              of a series folder: a filed image, by hash of its identity
+//   J                              state: head, position, counters
+//   M number                       a session
 //   O inode                        an orphan
-//   U inode                        a file whose filing state is not kFiled
-//   S folder hash inode            a filed image of a series folder, by hash of its identity
 //   P kind identity                an entity
-//   Q folder                       the entity of a view folder
-//   Y id group, Z identity         a study key; the id of a study's key
-//   G group, M number              a group key; a session
-//   X position                     a data record with dead bytes
-//   V time position                a data record that is wholly dead, by when it died
 //   R                              what the newest punch said
+//   U inode                        a file whose filing state is not kFiled
+//   V time position                a data record that is wholly dead, by when it died
 //   W position                     a small data record before the base with bytes that died since
 //                                  the checkpoint
+//   X position                     a data record with dead bytes
+//   Y id group, Z identity         a study key; the id of a study's key
+//
+// Inode numbers grow, and an image that arrives has a new one, as its study's folders had shortly
+// before. So almost all that an import writes stands together at the end of I, with the state right
+// behind it, and LevelDB moves the tables that hold it down from level to level as they are. With a
+// letter for each kind of key every table reached from the first letter to the last, overlapped all
+// that was there, and was merged with it at each level (docs/performance.md).
 //
 // Extents are keyed by their end because LevelDB seeks forward only: the first key beyond an offset
 // is the extent that holds it.
@@ -56,6 +63,11 @@ inline constexpr char kExtentPart = 1;
 inline constexpr char kFileKeyPart = 2;
 inline constexpr char kXattrPart = 3;
 inline constexpr char kFilingPart = 4;
+inline constexpr char kEntityPart = 5;
+inline constexpr char kNamePart = 6;
+inline constexpr char kCookiePart = 7;
+inline constexpr char kInstancePart = 8;
+inline constexpr size_t kPartSize = 10;  // letter, inode and part byte; what follows is the part's
 
 // A letter and a number: a whole key, or the beginning of one.
 inline std::string Numbered(char letter, uint64_t number) {
@@ -65,7 +77,7 @@ inline std::string Numbered(char letter, uint64_t number) {
 }
 inline std::string InodePart(InodeId inode, char part) { return Numbered('I', inode) + part; }
 
-inline std::string State() { return "H"; }
+inline std::string State() { return "J"; }
 inline std::string Inode(InodeId inode) { return InodePart(inode, kInodePart); }
 inline std::string Extent(InodeId inode, uint64_t end) {
   std::string key = InodePart(inode, kExtentPart);
@@ -82,10 +94,10 @@ inline std::string Xattr(InodeId inode, std::string_view name) {
 }
 inline std::string Filing(InodeId inode) { return InodePart(inode, kFilingPart); }
 inline std::string Name(InodeId folder, std::string_view name) {
-  return Numbered('N', folder).append(name);
+  return InodePart(folder, kNamePart).append(name);
 }
 inline std::string Cookie(InodeId folder, uint64_t cookie) {
-  std::string key = Numbered('D', folder);
+  std::string key = InodePart(folder, kCookiePart);
   AppendBe64(key, cookie);
   return key;
 }
@@ -93,7 +105,7 @@ inline std::string Orphan(InodeId inode) { return Numbered('O', inode); }
 inline std::string Unfiled(InodeId inode) { return Numbered('U', inode); }
 // `hash` is 8 bytes of a hash of the instance identity: what matches is looked at.
 inline std::string Instances(InodeId folder, uint64_t hash) {
-  std::string key = Numbered('S', folder);
+  std::string key = InodePart(folder, kInstancePart);
   AppendBe64(key, hash);
   return key;
 }
@@ -105,7 +117,7 @@ inline std::string Instance(InodeId folder, uint64_t hash, InodeId inode) {
 inline std::string Entity(EntityKind kind, std::string_view identity) {
   return std::string{'P', static_cast<char>(kind)}.append(identity);
 }
-inline std::string EntityOfFolder(InodeId folder) { return Numbered('Q', folder); }
+inline std::string EntityOfFolder(InodeId folder) { return InodePart(folder, kEntityPart); }
 inline std::string StudyKey(const Uuid& id, uint64_t group) {
   std::string key("Y");
   key.append(AsText(id));
@@ -156,7 +168,9 @@ inline std::string After(std::string prefix) {
   prefix.back() = static_cast<char>(prefix.back() + 1);
   return prefix;
 }
-// The end of everything keyed by the inode.
+// The end of what an inode is itself; what a folder holds comes behind it.
 inline std::string AfterInode(InodeId inode) { return InodePart(inode, kFilingPart + 1); }
+// The end of everything keyed by the inode.
+inline std::string NextInode(InodeId inode) { return Numbered('I', inode + 1); }
 
 }  // namespace leadglass::index_keys

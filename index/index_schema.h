@@ -9,6 +9,6 @@
 
 namespace leadglass {
 
-inline constexpr uint32_t kIndexSchema = 3;
+inline constexpr uint32_t kIndexSchema = 4;
 
 }  // namespace leadglass

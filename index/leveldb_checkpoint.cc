@@ -15,15 +15,27 @@ namespace {
 
 namespace keys = index_keys;
 
-// The kinds of keys that are said, in this order: keys and sessions before what names them. The
-// others follow: D, O, U, S, Q and Z from these, the books on dead records (X, V, W, R) from what
-// comes behind the base.
+// What is said, in this order, each a walk over the keys of one letter; 'N' are the names that
+// folders hold, under the inodes' letter as well. Keys and sessions come before what names them, and
+// inodes before names, in the order of their numbers, so that who replays it need not look whether
+// they are there. The others follow: O, U, Z and the other parts of folders from these, the books
+// on dead records (X, V, W, R) from what comes behind the base.
 constexpr std::string_view kRestated = "MGYINP";
+constexpr char LetterOf(char walk) { return walk == 'N' ? 'I' : walk; }
 // So many things at most in one piece: an operation is larger than what the index keeps of it, by
 // some hundred bytes at most.
 constexpr size_t kMostOperations = 1'000;
+// So much is walked over at most for one piece, since nothing is committed meanwhile.
+constexpr size_t kMostWalked = 2u << 20;
 
-// A key of the inode `inode`: what is kept of it under that part.
+Status RestateName(std::string_view key, std::string_view value, Operations& out) {
+  LG_ASSIGN_OR_RETURN(NameRecord name,
+                      DecodeName(keys::Be64At(key, 1), key.substr(keys::kPartSize), value));
+  out.emplace_back(PutName{std::move(name)});
+  return {};
+}
+
+// What an inode is itself.
 Status RestateInodePart(std::string_view key, std::string_view value, Operations& out) {
   const InodeId inode = keys::Be64At(key, 1);
   switch (key[9]) {
@@ -33,7 +45,7 @@ Status RestateInodePart(std::string_view key, std::string_view value, Operations
       return {};
     }
     case keys::kExtentPart: {
-      LG_ASSIGN_OR_RETURN(const Extent extent, DecodeExtent(keys::Be64At(key, 10), value));
+      LG_ASSIGN_OR_RETURN(const Extent extent, DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
       out.emplace_back(PutExtent{inode, extent});
       return {};
     }
@@ -44,7 +56,7 @@ Status RestateInodePart(std::string_view key, std::string_view value, Operations
     }
     case keys::kXattrPart:
       out.emplace_back(
-          PutXattr{inode, std::string(key.substr(10)), ByteVector(value.begin(), value.end())});
+          PutXattr{inode, std::string(key.substr(keys::kPartSize)), ByteVector(value.begin(), value.end())});
       return {};
     case keys::kFilingPart: {
       LG_ASSIGN_OR_RETURN(FilingRecord record, DecodeRecord<FilingRecord>(value));
@@ -85,31 +97,36 @@ Status LevelDbIndex::RestateStudyKey(std::string_view value, Operations& out) co
       false);
 }
 
+// Where a piece begins is said by the letter of the walk and a key.
 Result<Restated> LevelDbIndex::Restate(const std::string& from, size_t bytes) const {
   Restated piece;
-  size_t taken = 0;
-  std::string last;
+  Operations& out = piece.operations;
+  size_t taken = 0, walked = 0;
+  std::string last;  // that was passed, and the letter of its walk before it
+  char walk = 0;
   const auto visit = [&](std::string_view key, std::string_view value) -> Result<Next> {
-    Operations& out = piece.operations;
-    if (taken >= bytes || out.size() >= kMostOperations) {
+    bool is_said = true;
+    if (key[0] == 'I') {
+      if (key.size() < keys::kPartSize) return MalformedValue("key of an inode");
+      is_said = walk == 'I' ? key[9] <= keys::kFilingPart : key[9] == keys::kNamePart;
+    }
+    const bool is_full = taken >= bytes || out.size() >= kMostOperations;
+    if ((is_full && is_said) || walked >= kMostWalked) {
       // Right behind the last one, not this one: an extent has another key when its end is
       // overwritten before the next piece, and what is left of it must not be passed over.
       piece.next = last + '\0';
       return Next::kStop;
     }
+    walked += key.size() + value.size();
+    last.assign(1, walk).append(key);
+    if (!is_said) return Next::kGoOn;
     taken += key.size() + value.size();
-    last = key;
     Status restated;
-    switch (key[0]) {
+    switch (walk) {
       case 'I': restated = RestateInodePart(key, value, out); break;
+      case 'N': restated = RestateName(key, value, out); break;
       case 'M': restated = RestateSession(key, value, out); break;
       case 'Y': restated = RestateStudyKey(value, out); break;
-      case 'N': {
-        const InodeId folder = keys::Be64At(key, 1);
-        LG_ASSIGN_OR_RETURN(NameRecord name, DecodeName(folder, key.substr(9), value));
-        out.emplace_back(PutName{std::move(name)});
-        break;
-      }
       case 'P': {
         LG_ASSIGN_OR_RETURN(EntityRecord entity, DecodeRecord<EntityRecord>(value));
         out.emplace_back(PutEntity{std::move(entity)});
@@ -127,9 +144,10 @@ Result<Restated> LevelDbIndex::Restate(const std::string& from, size_t bytes) co
   };
   size_t kind = from.empty() ? 0 : kRestated.find(from[0]);
   LG_CHECK(kind != kRestated.npos);
-  std::string begin = from;
+  std::string begin = from.empty() ? "" : from.substr(1);
   for (; kind < kRestated.size() && piece.next.empty(); ++kind, begin.clear()) {
-    const std::string letter(1, kRestated[kind]);
+    walk = kRestated[kind];
+    const std::string letter(1, LetterOf(walk));
     LG_RETURN_IF_ERROR(Scan(begin.empty() ? letter : begin, keys::After(letter), visit, false));
   }
   return piece;
@@ -137,8 +155,10 @@ Result<Restated> LevelDbIndex::Restate(const std::string& from, size_t bytes) co
 
 Status LevelDbIndex::VisitRecords(const std::function<bool(const RecordSpace&)>& visitor) const {
   const auto visit = [&](std::string_view key, std::string_view value) -> Result<Next> {
-    if (key.size() != 18 || key[9] != keys::kExtentPart) return Next::kGoOn;
-    LG_ASSIGN_OR_RETURN(const Extent extent, DecodeExtent(keys::Be64At(key, 10), value));
+    if (key.size() < keys::kPartSize) return MalformedValue("key of an inode");
+    if (key[9] > keys::kExtentPart) return Next::kSkipInode;
+    if (key[9] < keys::kExtentPart) return Next::kGoOn;
+    LG_ASSIGN_OR_RETURN(const Extent extent, DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
     return extent.hole || visitor(SpaceOf(extent.record)) ? Next::kGoOn : Next::kStop;
   };
   // Extents first: what dies during this walk is then met here, or as a dead record below.

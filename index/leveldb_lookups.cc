@@ -68,7 +68,7 @@ Status LevelDbIndex::Scan(const std::string& from, const std::string& to, const 
     if (next == Next::kStop) return {};
     walked = next == Next::kSkipInode ? walked + 1 : 0;
     if (walked > kKeysBeforeSeek) {
-      it.Seek(keys::AfterInode(keys::Be64At(it.key(), 1)));
+      it.Seek(keys::NextInode(keys::Be64At(it.key(), 1)));
       walked = 0;
     } else {
       it.Next();
@@ -97,7 +97,7 @@ Status LevelDbIndex::VisitInodes(const std::function<bool(const InodeRecord&)>& 
   return Scan(
       "I", keys::After("I"),
       [&](std::string_view key, std::string_view value) -> Result<Next> {
-        if (key.size() != 10 || key.back() != keys::kInodePart) return Next::kSkipInode;
+        if (key.size() != keys::kPartSize || key.back() != keys::kInodePart) return Next::kSkipInode;
         LG_ASSIGN_OR_RETURN(const InodeRecord record, DecodeInode(keys::Be64At(key, 1), value));
         return visitor(record) ? Next::kGoOn : Next::kStop;
       },
@@ -115,10 +115,10 @@ Result<std::optional<NameRecord>> LevelDbIndex::GetName(InodeId parent,
 Status LevelDbIndex::VisitNames(InodeId parent, uint64_t after,
                                 const std::function<bool(const NameRecord&)>& visitor) const {
   if (after == ~uint64_t{0}) return {};
-  return Scan(keys::Cookie(parent, after + 1), keys::After(keys::Numbered('D', parent)),
+  return Scan(keys::Cookie(parent, after + 1), keys::After(keys::InodePart(parent, keys::kCookiePart)),
               [&](std::string_view key, std::string_view value) -> Result<Next> {
                 LG_ASSIGN_OR_RETURN(const NameRecord record,
-                                    DecodeListedName(parent, keys::Be64At(key, 9), value));
+                                    DecodeListedName(parent, keys::Be64At(key, keys::kPartSize), value));
                 if ((record.flags & kNameAlias) != 0) return Next::kGoOn;
                 return visitor(record) ? Next::kGoOn : Next::kStop;
               });
@@ -126,12 +126,12 @@ Status LevelDbIndex::VisitNames(InodeId parent, uint64_t after,
 
 Result<std::vector<NameRecord>> LevelDbIndex::AllNames(InodeId parent) const {
   std::vector<NameRecord> names;
-  const std::string prefix = keys::Numbered('D', parent);
+  const std::string prefix = keys::InodePart(parent, keys::kCookiePart);
   LG_RETURN_IF_ERROR(Scan(prefix, keys::After(prefix),
                           [&](std::string_view key, std::string_view value) -> Result<Next> {
                             LG_ASSIGN_OR_RETURN(
                                 NameRecord record,
-                                DecodeListedName(parent, keys::Be64At(key, 9), value));
+                                DecodeListedName(parent, keys::Be64At(key, keys::kPartSize), value));
                             names.push_back(std::move(record));
                             return Next::kGoOn;
                           }));
@@ -158,7 +158,7 @@ Result<std::vector<Extent>> LevelDbIndex::Extents(InodeId inode, uint64_t from, 
   LG_RETURN_IF_ERROR(Scan(keys::Extent(inode, from + 1), keys::InodePart(inode, keys::kFileKeyPart),
                           [&](std::string_view key, std::string_view value) -> Result<Next> {
                             LG_ASSIGN_OR_RETURN(const Extent extent,
-                                                DecodeExtent(keys::Be64At(key, 10), value));
+                                                DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
                             if (extent.file_offset >= to) return Next::kStop;
                             extents.push_back(extent);
                             return Next::kGoOn;
@@ -235,7 +235,7 @@ Result<std::vector<InodeId>> LevelDbIndex::Instances(InodeId series_folder,
   const std::string prefix = keys::Instances(series_folder, InstanceHash(instance_identity));
   LG_RETURN_IF_ERROR(Scan(prefix, keys::After(prefix),
                           [&](std::string_view key, std::string_view) -> Result<Next> {
-                            candidates.push_back(keys::Be64At(key, 17));
+                            candidates.push_back(keys::Be64At(key, keys::kPartSize + 8));
                             return Next::kGoOn;
                           }));
   std::vector<InodeId> instances;

@@ -41,7 +41,8 @@ class CheckpointTest : public IndexFixture {
     do {
       auto piece = index_->Restate(next, piece_bytes);
       EXPECT_THAT(piece, IsOk());
-      if (!piece || piece->operations.empty()) return first;
+      if (!piece) return first;
+      empty_pieces_ += piece->operations.empty() ? 1 : 0;
       // The index that is asked holds it all.
       Apply({});
       log_.push_back(std::move(piece->operations));
@@ -83,6 +84,7 @@ class CheckpointTest : public IndexFixture {
   }
 
   std::vector<Operations> log_;
+  int empty_pieces_ = 0;  // of the checkpoints made
   uint64_t fresh_cookie_ = 16;
 };
 
@@ -119,6 +121,27 @@ TEST_F(CheckpointTest, MissesNothingOfAnExtentThatIsSplitBetweenTwoPieces) {
   ExpectTheSame(*IndexSince(first));
   ASSERT_OK_AND_ASSIGN(const auto extents, IndexSince(first)->Extents(20, 0, 200));
   EXPECT_EQ(extents, index_->Extents(20, 0, 200).value());
+}
+
+// Where the names of a folder have been said there may be nothing more to say for long.
+TEST_F(CheckpointTest, APieceWalksOverAFewMebibytesAtMost) {
+  constexpr InodeId kFirst = 100, kCount = 60;
+  const auto name_in = [](InodeId folder, InodeId inode) {
+    return PutName{{folder, std::to_string(inode), inode, S_IFREG, 0, 1'000 + inode}};
+  };
+  Operations batch{PutInode{SampleInode(20)}};
+  for (InodeId inode = kFirst; inode < kFirst + kCount; ++inode) {
+    batch.emplace_back(PutInode{SampleInode(inode)});
+    batch.emplace_back(PutXattr{inode, "user.large", ByteVector(65'536, 7)});
+    batch.emplace_back(name_in(20, inode));
+  }
+  batch.emplace_back(PutInode{SampleInode(kFirst + kCount)});
+  batch.emplace_back(name_in(kFirst + kCount, 20));
+  Commit(batch);
+  std::mt19937_64 random(11);
+  const size_t first = MakeCheckpoint(random, size_t{1} << 30, {1, 2});
+  EXPECT_GT(empty_pieces_, 0);
+  ExpectTheSame(*IndexSince(first));
 }
 
 TEST_F(CheckpointTest, GivesTheSameIndexWhenASuffixIsReplayed) {
