@@ -151,9 +151,9 @@ class Index {
   // Checkpoints.
   virtual CheckpointState checkpoint() const = 0;
   // The next piece of what a checkpoint says, as of now: operations that put what the index holds
-  // from `from` on (empty: from the beginning), of about `bytes` bytes; none, now and then, so that no
-  // piece takes long. A log that has all pieces, each committed before anything else is, and a Checkpoint behind them,
-  // gives the same index from any base before the first piece on.
+  // from `from` on (empty: from the beginning), of about `bytes` bytes; none, now and then, so that
+  // no piece takes long. A log that has all pieces, each committed before anything else is, and a
+  // Checkpoint behind them, gives the same index from any base before the first piece on.
   virtual Result<Restated> Restate(const std::string& from, size_t bytes) const = 0;
 
   struct Counts {

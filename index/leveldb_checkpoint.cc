@@ -16,10 +16,10 @@ namespace {
 namespace keys = index_keys;
 
 // What is said, in this order, each a walk over the keys of one letter; 'N' are the names that
-// folders hold, under the inodes' letter as well. Keys and sessions come before what names them, and
-// inodes before names, in the order of their numbers, so that who replays it need not look whether
-// they are there. The others follow: O, U, Z and the other parts of folders from these, the books
-// on dead records (X, V, W, R) from what comes behind the base.
+// folders hold, under the inodes' letter as well. Keys and sessions come before what names them,
+// and inodes before names, in the order of their numbers, so that who replays it need not look
+// whether they are there. The others follow: O, U, Z and the other parts of folders from these, the
+// books on dead records (X, V, W, R) from what comes behind the base.
 constexpr std::string_view kRestated = "MGYINP";
 constexpr char LetterOf(char walk) { return walk == 'N' ? 'I' : walk; }
 // So many things at most in one piece: an operation is larger than what the index keeps of it, by
@@ -45,7 +45,8 @@ Status RestateInodePart(std::string_view key, std::string_view value, Operations
       return {};
     }
     case keys::kExtentPart: {
-      LG_ASSIGN_OR_RETURN(const Extent extent, DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
+      LG_ASSIGN_OR_RETURN(const Extent extent,
+                          DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
       out.emplace_back(PutExtent{inode, extent});
       return {};
     }
@@ -55,8 +56,8 @@ Status RestateInodePart(std::string_view key, std::string_view value, Operations
       return {};
     }
     case keys::kXattrPart:
-      out.emplace_back(
-          PutXattr{inode, std::string(key.substr(keys::kPartSize)), ByteVector(value.begin(), value.end())});
+      out.emplace_back(PutXattr{inode, std::string(key.substr(keys::kPartSize)),
+                                ByteVector(value.begin(), value.end())});
       return {};
     case keys::kFilingPart: {
       LG_ASSIGN_OR_RETURN(FilingRecord record, DecodeRecord<FilingRecord>(value));
@@ -158,7 +159,8 @@ Status LevelDbIndex::VisitRecords(const std::function<bool(const RecordSpace&)>&
     if (key.size() < keys::kPartSize) return MalformedValue("key of an inode");
     if (key[9] > keys::kExtentPart) return Next::kSkipInode;
     if (key[9] < keys::kExtentPart) return Next::kGoOn;
-    LG_ASSIGN_OR_RETURN(const Extent extent, DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
+    LG_ASSIGN_OR_RETURN(const Extent extent,
+                        DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
     return extent.hole || visitor(SpaceOf(extent.record)) ? Next::kGoOn : Next::kStop;
   };
   // Extents first: what dies during this walk is then met here, or as a dead record below.

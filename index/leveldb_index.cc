@@ -25,7 +25,7 @@ constexpr size_t kBlockSize = 16u << 10;  // of plain bytes: neighbours compress
 // Small enough that what an import adds fills tables of its own (index_keys.h), large enough that
 // ten million images take less than a thousand.
 constexpr size_t kTableSize = 4u << 20;
-constexpr int kFilesBesideTables = 10;    // LevelDB keeps these back from max_open_files
+constexpr int kFilesBesideTables = 10;  // LevelDB keeps these back from max_open_files
 constexpr size_t kLeastWriteBuffer = 64 << 10;
 constexpr const char* kDamageMark = "/DAMAGED";
 

@@ -97,7 +97,8 @@ Status LevelDbIndex::VisitInodes(const std::function<bool(const InodeRecord&)>& 
   return Scan(
       "I", keys::After("I"),
       [&](std::string_view key, std::string_view value) -> Result<Next> {
-        if (key.size() != keys::kPartSize || key.back() != keys::kInodePart) return Next::kSkipInode;
+        if (key.size() != keys::kPartSize || key.back() != keys::kInodePart)
+          return Next::kSkipInode;
         LG_ASSIGN_OR_RETURN(const InodeRecord record, DecodeInode(keys::Be64At(key, 1), value));
         return visitor(record) ? Next::kGoOn : Next::kStop;
       },
@@ -115,26 +116,27 @@ Result<std::optional<NameRecord>> LevelDbIndex::GetName(InodeId parent,
 Status LevelDbIndex::VisitNames(InodeId parent, uint64_t after,
                                 const std::function<bool(const NameRecord&)>& visitor) const {
   if (after == ~uint64_t{0}) return {};
-  return Scan(keys::Cookie(parent, after + 1), keys::After(keys::InodePart(parent, keys::kCookiePart)),
-              [&](std::string_view key, std::string_view value) -> Result<Next> {
-                LG_ASSIGN_OR_RETURN(const NameRecord record,
-                                    DecodeListedName(parent, keys::Be64At(key, keys::kPartSize), value));
-                if ((record.flags & kNameAlias) != 0) return Next::kGoOn;
-                return visitor(record) ? Next::kGoOn : Next::kStop;
-              });
+  return Scan(
+      keys::Cookie(parent, after + 1), keys::After(keys::InodePart(parent, keys::kCookiePart)),
+      [&](std::string_view key, std::string_view value) -> Result<Next> {
+        LG_ASSIGN_OR_RETURN(const NameRecord record,
+                            DecodeListedName(parent, keys::Be64At(key, keys::kPartSize), value));
+        if ((record.flags & kNameAlias) != 0) return Next::kGoOn;
+        return visitor(record) ? Next::kGoOn : Next::kStop;
+      });
 }
 
 Result<std::vector<NameRecord>> LevelDbIndex::AllNames(InodeId parent) const {
   std::vector<NameRecord> names;
   const std::string prefix = keys::InodePart(parent, keys::kCookiePart);
-  LG_RETURN_IF_ERROR(Scan(prefix, keys::After(prefix),
-                          [&](std::string_view key, std::string_view value) -> Result<Next> {
-                            LG_ASSIGN_OR_RETURN(
-                                NameRecord record,
-                                DecodeListedName(parent, keys::Be64At(key, keys::kPartSize), value));
-                            names.push_back(std::move(record));
-                            return Next::kGoOn;
-                          }));
+  LG_RETURN_IF_ERROR(Scan(
+      prefix, keys::After(prefix),
+      [&](std::string_view key, std::string_view value) -> Result<Next> {
+        LG_ASSIGN_OR_RETURN(NameRecord record,
+                            DecodeListedName(parent, keys::Be64At(key, keys::kPartSize), value));
+        names.push_back(std::move(record));
+        return Next::kGoOn;
+      }));
   return names;
 }
 
@@ -157,8 +159,9 @@ Result<std::vector<Extent>> LevelDbIndex::Extents(InodeId inode, uint64_t from, 
   if (from >= to) return extents;
   LG_RETURN_IF_ERROR(Scan(keys::Extent(inode, from + 1), keys::InodePart(inode, keys::kFileKeyPart),
                           [&](std::string_view key, std::string_view value) -> Result<Next> {
-                            LG_ASSIGN_OR_RETURN(const Extent extent,
-                                                DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
+                            LG_ASSIGN_OR_RETURN(
+                                const Extent extent,
+                                DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
                             if (extent.file_offset >= to) return Next::kStop;
                             extents.push_back(extent);
                             return Next::kGoOn;
