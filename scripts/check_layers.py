@@ -36,6 +36,7 @@ FENCE = {
     r"unicode/": r"index/.*|tests/index/.*",
     r"seccomp\.h": r"index/.*|cli/.*",
     r"fuse": r"fs/fuse_.*|tests/fs/fuse_.*",
+    r"toml": r"fs/configuration\.cc",
     r"CLI/": r"cli/.*|tests/bench/.*",
     r"spdlog/": r"cli/.*",
     r"nlohmann/": r"cli/.*|tests/.*",

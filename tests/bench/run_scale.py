@@ -3,13 +3,15 @@
 
 Fills one vault to each of --sizes in turn (tests/bench/fill_vault.cc: small images, so that metadata
 is what counts), and at each size measures on a real mount: the time to mount it, clean and after
-kill -9 in the middle of an import; stat of one path at random, cold (mounted anew, and the kernel's
-caches dropped), as it takes from the shell, the median of 60; `ls -l` of a study of 5,000 images, cold; reindex; the daemon's memory after
+kill -9 in the middle of an import; stat of a path at random, cold, as it takes from the shell: the
+first one after a mount, the median of 60, and the median of 2,000 within one mount, which opens the
+index's tables once (the kernel's caches are dropped before either); `ls -l` of a study of 5,000 images, cold; reindex; the daemon's memory after
 `find` has seen every name; the bytes that index and log take for an image.
 
   --sizes N,N,...   images, ascending (10000,100000,1000000)
   --folder DIR      where the vault lies (a new folder in /var/tmp); a million images take 6 GB
-  --json FILE, --markdown FILE
+  --json FILE, --markdown FILE, --plot FILE.svg (needs gnuplot)
+  --from FILE       measures nothing: table and plot of an earlier run's --json
 
 Needs root. A million images take about ten minutes.
 """
@@ -107,7 +109,18 @@ def measure(mount, filled):
         os.stat(path)
         times.append(time.perf_counter() - started)
         mount.stop()
+    facts["first stat after a mount, us"] = round(statistics.median(times) * 1e6)
+    times = []
+    mount.start()
+    drop_caches()
+    for _ in range(2000):
+        study, instance = place(chosen.randrange(images))
+        path = mount.point / "archive" / str(study) / str(instance)
+        started = time.perf_counter()
+        os.stat(path)
+        times.append(time.perf_counter() - started)
     facts["stat cold, us"] = round(statistics.median(times) * 1e6)
+    mount.stop()
     mount.start()
     drop_caches()
     started = time.perf_counter()
@@ -139,15 +152,7 @@ def measure(mount, filled):
     return facts
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--program", required=True)
-    parser.add_argument("--fill", required=True)
-    parser.add_argument("--sizes", default="10000,100000,1000000")
-    parser.add_argument("--folder", type=pathlib.Path)
-    parser.add_argument("--json", type=pathlib.Path)
-    parser.add_argument("--markdown", type=pathlib.Path)
-    arguments = parser.parse_args()
+def measure_all(arguments):
     base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-scale.", dir=arguments.folder or "/var/tmp"))
     mount = Mount(arguments, base)
     mount.point.mkdir()
@@ -162,6 +167,40 @@ def main():
         if os.path.ismount(mount.point):
             run("umount", "-l", mount.point)
         shutil.rmtree(base, ignore_errors=True)
+    return rows
+
+
+def plot(rows, path):
+    """A small picture for each row of the table, all over the same axis of images."""
+    names = list(rows[0])[1:]
+    columns = 4
+    script = [f"set terminal svg size {columns * 260},{-(-len(names) // columns) * 200} background 'white' font 'sans,10'",
+              f"set output '{path}'", f"set multiplot layout {-(-len(names) // columns)},{columns}",
+              "set logscale x", "set format x '10^{%L}'", "set yrange [0:*]", "unset key", "set grid"]
+    for name in names:
+        points = "\n".join(f"{row['images']} {row[name]}" for row in rows)
+        script += [f"set title '{name}' noenhanced", f"$points << END\n{points}\nEND",
+                   "plot $points with linespoints pointtype 7 linecolor '#1f5fa8'"]
+    run("gnuplot", input="\n".join(script) + "\n")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program")
+    parser.add_argument("--fill")
+    parser.add_argument("--sizes", default="10000,100000,1000000")
+    parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--markdown", type=pathlib.Path)
+    parser.add_argument("--plot", type=pathlib.Path)
+    parser.add_argument("--from", dest="earlier", type=pathlib.Path)
+    arguments = parser.parse_args()
+    if arguments.earlier:
+        rows = json.loads(arguments.earlier.read_text(encoding="utf-8"))
+    elif arguments.program and arguments.fill:
+        rows = measure_all(arguments)
+    else:
+        parser.error("--program and --fill, or --from, are needed")
     lines = ["| | " + " | ".join(f"{row['images']:,}" for row in rows) + " |", "| --- |" + " ---: |" * len(rows)]
     lines += [f"| {name} | " + " | ".join(str(row[name]) for row in rows) + " |" for name in list(rows[0])[1:]]
     print("\n".join(lines))
@@ -169,6 +208,8 @@ def main():
         arguments.markdown.write_text("\n".join(lines) + "\n", encoding="utf-8")
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    if arguments.plot:
+        plot(rows, arguments.plot)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/configuration.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/matchers.h"
+
+namespace leadglass {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr const char* kHospital = R"(
+root = "none"
+default_group = "radiology"
+
+[[rule]]
+name = "women's imaging"
+group = "mammo"
+further = ["oncology", "research"]
+where.Modality = "MG"
+where.InstitutionName = { glob = "Frauenklinik*" }
+
+[[rule]]
+group = "cardio"
+where.Modality = ["US", "XA"]
+where.StudyDate = { from = "20240101" }
+where.folder = "/archive/cath"
+where.SliceThickness = { from = 1, to = 5 }
+)";
+
+std::string WhyNot(std::string_view toml) {
+  const auto parsed = ParseConfiguration(toml);
+  if (parsed) return "accepted";
+  EXPECT_EQ(parsed.error().code, Errc::kInvalidArgument);
+  return ToString(parsed.error());
+}
+
+TEST(Configuration, HasRulesInTheirOrderWithAllTheySay) {
+  ASSERT_OK_AND_ASSIGN(const Configuration got, ParseConfiguration(kHospital));
+  EXPECT_EQ(got.root, Configuration::Root::kNone);
+  EXPECT_EQ(got.default_group, "radiology");
+  ASSERT_EQ(got.rules.size(), 2u);
+  EXPECT_EQ(got.rules[0].name, "women's imaging");
+  EXPECT_EQ(got.rules[0].group, "mammo");
+  EXPECT_THAT(got.rules[0].further, ElementsAre("oncology", "research"));
+  ASSERT_EQ(got.rules[0].conditions.size(), 2u);
+  EXPECT_EQ(got.rules[0].conditions[0].attribute, "InstitutionName");
+  EXPECT_EQ(std::get<Glob>(got.rules[0].conditions[0].any_of.at(0)).pattern, "Frauenklinik*");
+  EXPECT_EQ(got.rules[1].name, "rule 2");
+  ASSERT_EQ(got.rules[1].conditions.size(), 4u);
+  EXPECT_EQ(got.rules[1].conditions[0].attribute, "Modality");
+  EXPECT_EQ(std::get<ExactText>(got.rules[1].conditions[0].any_of.at(1)).text, "XA");
+  EXPECT_EQ(std::get<Range>(got.rules[1].conditions[1].any_of.at(0)).to, "5");
+  EXPECT_EQ(std::get<Range>(got.rules[1].conditions[2].any_of.at(0)).from, "20240101");
+}
+
+TEST(Configuration, OfNothingIsTheDefault) {
+  ASSERT_OK_AND_ASSIGN(const Configuration got, ParseConfiguration(""));
+  EXPECT_EQ(got.root, Configuration::Root::kAll);
+  EXPECT_EQ(got.default_group, "");
+  EXPECT_THAT(got.rules, IsEmpty());
+}
+
+TEST(Configuration, NamesEachGroupOnce) {
+  ASSERT_OK_AND_ASSIGN(const Configuration got, ParseConfiguration(kHospital));
+  EXPECT_THAT(GroupsOf(got), ElementsAre("cardio", "mammo", "oncology", "radiology", "research"));
+}
+
+TEST(Configuration, RefusalsSayWhereAndWhat) {
+  EXPECT_THAT(WhyNot("root = \"all\"\nrot = 1"), HasSubstr("line 2: 'rot' is not known"));
+  EXPECT_THAT(WhyNot("root = \"some\""), HasSubstr("line 1: 'root' is"));
+  EXPECT_THAT(WhyNot("\n[[rule]]\nname = \"x\""), HasSubstr("'x' has no 'group'"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = 5"), HasSubstr("line 2: 'group' has to be a text"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"\""), HasSubstr("'group' is empty"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Modalty = \"CT\""),
+              HasSubstr("line 3: 'Modalty' is not read from headers"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Modality = []"), HasSubstr("is empty"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Modality = { globb = \"C*\" }"),
+              HasSubstr("line 3: a condition on Modality"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.folder = \"ct\""),
+              HasSubstr("from the mount's root"));
+  EXPECT_THAT(WhyNot("[[rule]\ngroup"), HasSubstr("line 1: not TOML"));
+  EXPECT_THAT(WhyNot("root = \"\xff\""), HasSubstr("not UTF-8"));
+  EXPECT_THAT(WhyNot("rule = 5"), HasSubstr("[[rule]]"));
+}
+
+TEST(Configuration, RulesThatContradictEachOtherAreRefused) {
+  EXPECT_THAT(WhyNot("[[rule]]\nname = \"x\"\ngroup = \"a\"\nwhere.Modality = \"CT\"\n"
+                     "[[rule]]\nname = \"x\"\ngroup = \"b\""),
+              HasSubstr("another rule 'x'"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\n[[rule]]\ngroup = \"b\""),
+              HasSubstr("'rule 2' is never reached"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nfurther = [\"a\"]"), HasSubstr("owns the studies"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nfurther = [\"b\", \"b\"]"), HasSubstr("twice"));
+  EXPECT_THAT(
+      WhyNot("[[rule]]\ngroup = \"a\"\nwhere.StudyDate = { from = \"2025\", to = \"2024\" }"),
+      HasSubstr("nothing lies between"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Rows = { from = 10, to = 9 }"),
+              HasSubstr("nothing lies between"));
+}
+
+// The parser below recurses; a text of brackets must not take the stack.
+TEST(Configuration, LimitsAreKept) {
+  EXPECT_THAT(WhyNot("x = " + std::string(60'000, '[')), HasSubstr("nest too deeply"));
+  EXPECT_THAT(WhyNot("# " + std::string(kMaxConfigurationBytes, 'x')), HasSubstr("longer than"));
+  std::string many;
+  for (size_t i = 0; i <= kMaxRules; ++i) many += "[[rule]]\ngroup=\"a\"\nwhere.Rows=1\n";
+  EXPECT_THAT(WhyNot(many), HasSubstr("more than"));
+  EXPECT_THAT(WhyNot("default_group = \"" + std::string(2000, 'g') + "\""),
+              HasSubstr("longer than"));
+}
+
+}  // namespace
+}  // namespace leadglass

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/filing_rules.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace leadglass {
+namespace {
+
+using Image = std::map<std::string, std::string, std::less<>>;
+
+AttributeSource SourceOf(const Image& image) {
+  return [&image](std::string_view attribute) -> std::optional<std::string> {
+    const auto found = image.find(attribute);
+    return found == image.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+bool GlobFits(const std::string& pattern, std::string_view value) {
+  return Matches(Pattern(Glob{pattern}), value);
+}
+bool IsIn(const std::string& from, const std::string& to, std::string_view value) {
+  return Matches(Pattern(Range{from, to}), value);
+}
+
+TEST(FilingRules, ExactTextIsAllOfTheValueAndCaseCounts) {
+  EXPECT_TRUE(Matches(Pattern(ExactText{"CT"}), "CT"));
+  EXPECT_FALSE(Matches(Pattern(ExactText{"CT"}), "ct"));
+  EXPECT_FALSE(Matches(Pattern(ExactText{"CT"}), "CTPROTOCOL"));
+  EXPECT_FALSE(Matches(Pattern(ExactText{"C*"}), "CT"));
+}
+
+TEST(FilingRules, AGlobHasStarsForAnythingAndQuestionMarksForOneCharacter) {
+  EXPECT_TRUE(GlobFits("*", ""));
+  EXPECT_TRUE(GlobFits("*", "anything"));
+  EXPECT_TRUE(GlobFits("CATH*", "CATH"));
+  EXPECT_TRUE(GlobFits("CATH*", "CATH LAB 2"));
+  EXPECT_FALSE(GlobFits("CATH*", "A CATH LAB"));
+  EXPECT_TRUE(GlobFits("*LAB*", "CATH LAB 2"));
+  EXPECT_TRUE(GlobFits("C?TH", "CÄTH"));  // two bytes, one character
+  EXPECT_FALSE(GlobFits("C?TH", "CTH"));
+  EXPECT_TRUE(GlobFits("a*b*c", "a b c b c"));
+  EXPECT_FALSE(GlobFits("a*b*c", "a b c b"));
+  EXPECT_FALSE(GlobFits("", "x"));
+  EXPECT_TRUE(GlobFits("[abc]", "[abc]"));  // brackets are themselves
+}
+
+// A pattern that makes a backtracking matcher work for years.
+TEST(FilingRules, AGlobOfManyStarsIsDecidedAtOnce) {
+  std::string pattern, value(2000, 'a');
+  for (int i = 0; i < 30; ++i) pattern += "a*";
+  EXPECT_FALSE(GlobFits(pattern + "b", value));
+  EXPECT_TRUE(GlobFits(pattern, value));
+}
+
+TEST(FilingRules, ARangeHasBothEndsAndMayBeOpen) {
+  EXPECT_TRUE(IsIn("20240101", "20241231", "20240101"));
+  EXPECT_TRUE(IsIn("20240101", "20241231", "20241231"));
+  EXPECT_FALSE(IsIn("20240101", "20241231", "20250101"));
+  EXPECT_TRUE(IsIn("20240101", "", "20990101"));
+  EXPECT_FALSE(IsIn("20240101", "", "20231231"));
+  EXPECT_TRUE(IsIn("", "B", "ABC"));
+}
+
+TEST(FilingRules, ARangeOfNumbersComparesNumbers) {
+  EXPECT_TRUE(IsIn("2", "10", "9.5"));
+  EXPECT_TRUE(IsIn("2", "10", " 9 "));
+  EXPECT_TRUE(IsIn("2", "10", "+3"));
+  EXPECT_FALSE(IsIn("2", "10", "11"));
+  EXPECT_FALSE(IsIn("2", "10", "3 mm"));  // no number is in no range of numbers
+  EXPECT_TRUE(IsIn("-1.5", "", "0"));
+}
+
+TEST(FilingRules, OneOfSeveralValuesIsEnough) {
+  const Condition condition{"ImageType", {ExactText{"SECONDARY"}}};
+  const Image image{{"ImageType", "DERIVED\\SECONDARY \\OTHER"}};
+  EXPECT_TRUE(Meets(condition, SourceOf(image)));
+  const Condition both{"ImageType", {ExactText{"DERIVED\\SECONDARY"}}};
+  EXPECT_FALSE(Meets(both, SourceOf(image)));
+}
+
+TEST(FilingRules, OneOfSeveralPatternsIsEnough) {
+  const Condition condition{"Modality", {ExactText{"US"}, Glob{"X*"}}};
+  for (const char* fits : {"US", "XA"})
+    EXPECT_TRUE(Meets(condition, SourceOf(Image{{"Modality", fits}}))) << fits;
+  EXPECT_FALSE(Meets(condition, SourceOf(Image{{"Modality", "CT"}})));
+}
+
+TEST(FilingRules, WhatAnImageDoesNotHaveMeetsNoCondition) {
+  EXPECT_FALSE(Meets({"StationName", {Glob{"*"}}}, SourceOf(Image{{"Modality", "CT"}})));
+}
+
+TEST(FilingRules, AFolderHoldsThoseBelowIt) {
+  const auto in = [](const std::string& wanted, const std::string& folder) {
+    const Image image{{std::string(kFolderAttribute), folder}};
+    return Meets({std::string(kFolderAttribute), {ExactText{wanted}}}, SourceOf(image));
+  };
+  EXPECT_TRUE(in("/archive/ct", "/archive/ct"));
+  EXPECT_TRUE(in("/archive/ct/", "/archive/ct/2024/05"));
+  EXPECT_FALSE(in("/archive/ct", "/archive/ct2"));
+  EXPECT_FALSE(in("/archive/ct", "/archive"));
+  EXPECT_TRUE(in("/", "/archive"));
+}
+
+TEST(FilingRules, AllConditionsOfARuleMustHold) {
+  const FilingRule rule{"cardiac ultrasound",
+                        "cardio",
+                        {},
+                        {{"Modality", {ExactText{"US"}}}, {"StationName", {Glob{"ECHO*"}}}}};
+  EXPECT_TRUE(Matches(rule, SourceOf(Image{{"Modality", "US"}, {"StationName", "ECHO3"}})));
+  EXPECT_FALSE(Matches(rule, SourceOf(Image{{"Modality", "US"}, {"StationName", "US3"}})));
+  EXPECT_FALSE(Matches(rule, SourceOf(Image{{"Modality", "US"}})));
+}
+
+TEST(FilingRules, TheFirstRuleThatMatchesWins) {
+  const std::vector<FilingRule> rules{
+      {"breast", "mammo", {}, {{"Modality", {ExactText{"MG"}}}}},
+      {"clinic", "clinic", {}, {{"InstitutionName", {Glob{"North*"}}}}},
+      {"rest", "radiology", {}, {}},
+  };
+  EXPECT_EQ(FirstMatch(rules, SourceOf(Image{{"Modality", "MG"}, {"InstitutionName", "North"}})),
+            0u);
+  EXPECT_EQ(FirstMatch(rules, SourceOf(Image{{"InstitutionName", "North Wing"}})), 1u);
+  EXPECT_EQ(FirstMatch(rules, SourceOf(Image{})), 2u);
+  EXPECT_EQ(FirstMatch({rules[0]}, SourceOf(Image{})), std::nullopt);
+}
+
+}  // namespace
+}  // namespace leadglass
