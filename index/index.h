@@ -119,6 +119,9 @@ class Index {
   virtual Result<std::optional<Uuid>> FindStudyKey(std::string_view study_identity) const = 0;
   virtual Result<std::optional<GroupKeyRecord>> GetGroupKey(uint64_t group) const = 0;
 
+  // The newest configuration; nullopt: none was ever put.
+  virtual Result<std::optional<PutConfiguration>> GetConfiguration() const = 0;
+
   // Sessions. Number 0 is never given.
   virtual Result<std::optional<Uuid>> GetSession(uint32_t number) const = 0;
   virtual uint32_t next_session() const = 0;

@@ -237,4 +237,9 @@ Status IndexApplier::Do(const Cleared& op) {
   return {};
 }
 
+Status IndexApplier::Do(const PutConfiguration& op) {
+  batch_.Put(keys::Configuration(), EncodeRecord(op));
+  return {};
+}
+
 }  // namespace leadglass

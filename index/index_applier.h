@@ -49,6 +49,7 @@ class IndexApplier {
   Status Do(const Punch& op);
   Status Do(const Checkpoint& op);
   Status Do(const Cleared& op);
+  Status Do(const PutConfiguration& op);
 
   Result<std::optional<InodeRecord>> StoredInode(InodeId inode);
   // Removes the filing record and the keys that point to it, if there is one.

@@ -5,6 +5,7 @@
 // the bytes is the order of the numbers. Private to index/ (kIndexSchema); docs/format.md
 // gives the summary.
 //
+//   C                              the configuration
 //   G group                        a group key
 //   I inode, then one part byte:
 //     0x00                         the inode
@@ -127,6 +128,7 @@ inline std::string StudyKey(const Uuid& id, uint64_t group) {
 inline std::string StudyKeyOfIdentity(std::string_view identity) {
   return std::string("Z").append(identity);
 }
+inline std::string Configuration() { return "C"; }
 inline std::string GroupKey(uint64_t group) { return Numbered('G', group); }
 inline void AppendPosition(std::string& key, const Position& position) {
   AppendBe32(key, position.segment.epoch);

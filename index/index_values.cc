@@ -152,6 +152,7 @@ std::string EncodeInode(const InodeRecord& r) {
   out.S(Minus(r.atime, r.mtime));
   out.U(r.parent);
   out.U(r.key_generation);
+  out.U(r.study);
   out.Raw(r.symlink_target);
   return out.Take();
 }
@@ -174,6 +175,7 @@ Result<InodeRecord> DecodeInode(InodeId inode, std::string_view value) {
   r.atime = Plus(in.S(), r.mtime);
   r.parent = in.U();
   r.key_generation = in.As<uint32_t>();
+  r.study = in.U();
   if (in.failed()) return MalformedValue("inode");
   r.symlink_target = in.Rest();
   return r;

@@ -67,6 +67,8 @@ class LevelDbIndex final : public Index {
   Result<std::optional<Uuid>> FindStudyKey(std::string_view study_identity) const override;
   Result<std::optional<GroupKeyRecord>> GetGroupKey(uint64_t group) const override;
 
+  Result<std::optional<PutConfiguration>> GetConfiguration() const override;
+
   Result<std::optional<Uuid>> GetSession(uint32_t number) const override;
   uint32_t next_session() const override;
 

@@ -211,6 +211,10 @@ Result<std::optional<GroupKeyRecord>> LevelDbIndex::GetGroupKey(uint64_t group) 
   return ReadRecord<GroupKeyRecord>(keys::GroupKey(group));
 }
 
+Result<std::optional<PutConfiguration>> LevelDbIndex::GetConfiguration() const {
+  return ReadRecord<PutConfiguration>(keys::Configuration());
+}
+
 Result<std::optional<Uuid>> LevelDbIndex::GetSession(uint32_t number) const {
   ReaderLock lock(sessions_mutex_);
   const auto it = sessions_.find(number);

@@ -32,7 +32,8 @@ static_assert(std::is_same_v<std::variant_alternative_t<15, Operation>, EraseFil
 static_assert(std::is_same_v<std::variant_alternative_t<16, Operation>, Punch>);
 static_assert(std::is_same_v<std::variant_alternative_t<17, Operation>, Checkpoint>);
 static_assert(std::is_same_v<std::variant_alternative_t<18, Operation>, Cleared>);
-static_assert(kOperationTypes == 19);
+static_assert(std::is_same_v<std::variant_alternative_t<19, Operation>, PutConfiguration>);
+static_assert(kOperationTypes == 20);
 
 bool IsCritical(const Operation& operation) {
   return !std::holds_alternative<Punch>(operation) && !std::holds_alternative<Cleared>(operation);

@@ -102,10 +102,26 @@ struct Cleared {
   SegmentId base;
 };
 
+// A Unix group as the machine knew it on which the configuration was put.
+struct ConfiguredGroup {
+  std::string name;
+  uint32_t gid = 0;
+  bool operator==(const ConfiguredGroup&) const = default;
+};
+
+// Replaces the vault's configuration. All of it, so that the log keeps every version.
+struct PutConfiguration {
+  uint32_t version = 0;        // from 1, ascending
+  uint32_t rules_version = 0;  // the `version` since which the filing rules are what they are
+  std::string text;            // TOML; its meaning is that of fs/configuration.h
+  std::vector<ConfiguredGroup> groups;  // all that it names
+  bool operator==(const PutConfiguration&) const = default;
+};
+
 using Operation =
     std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents, PutXattr,
                  EraseXattr, PutFileKey, PutStudyKey, PutGroupKey, PutSession, PutEntity,
-                 EraseEntity, PutFiling, EraseFiling, Punch, Checkpoint, Cleared>;
+                 EraseEntity, PutFiling, EraseFiling, Punch, Checkpoint, Cleared, PutConfiguration>;
 using Operations = std::vector<Operation>;
 
 // How long the variable parts of an operation may be, in bytes. Longer ones are neither written nor
@@ -123,6 +139,9 @@ struct OperationLimits {
   static constexpr size_t kReason = 4095;
   static constexpr size_t kFacts = 256u << 10;
   static constexpr size_t kPunched = 4096;  // how many records one operation punches
+  static constexpr size_t kConfiguration = 64u << 10;
+  static constexpr size_t kGroupName = 255;  // at least 1
+  static constexpr size_t kGroups = 4096;    // that a configuration names
 };
 
 // An extent's record.write_id.session is not encoded: its short number stands for it (PutSession),

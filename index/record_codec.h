@@ -53,6 +53,7 @@ class FieldWriter {
     out_.Raw({reinterpret_cast<const uint8_t*>(value.data()), value.size()});
   }
   void Require(bool holds) { failed_ = failed_ || !holds; }
+  static constexpr bool HasMore() { return true; }
 
   bool failed() const { return failed_; }
   // What was written; leaves nothing behind.
@@ -92,6 +93,10 @@ class FieldReader {
     value.assign(raw.begin(), raw.end());
   }
   void Require(bool holds) { failed_ = failed_ || !holds; }
+
+  // Whether what a later version appended to the body is there. Where not, it was written before
+  // there was any, and the fields keep their defaults.
+  bool HasMore() const { return in_.remaining() > 0; }
 
   // Bytes may be left over: a newer minor version appends fields.
   bool failed() const { return failed_ || in_.failed(); }
@@ -158,6 +163,9 @@ void Fields(A& a, typename A::template Ref<InodeRecord> r) {
   a.Number(r.parent);
   a.Number(r.key_generation);
   a.Sized(r.symlink_target, 0, OperationLimits::kSymlinkTarget);
+  if (!a.HasMore()) return;
+  a.Number(r.study);
+  a.Require(r.study < kNumberLimit);
 }
 
 template <typename A>
@@ -249,6 +257,16 @@ void Fields(A& a, typename A::template Ref<EntityRecord> r) {
   a.Sized(r.label, 0, OperationLimits::kLabel);
   a.Sized(r.label_rank, 0, OperationLimits::kLabelRank);
   NamesField(a, r.names);
+  if (!a.HasMore()) return;
+  a.Number(r.rule);
+  a.Number(r.rules_version);
+  a.Number(r.flags);
+}
+
+template <typename A>
+void Fields(A& a, typename A::template Ref<ConfiguredGroup> r) {
+  a.Sized(r.name, 1, OperationLimits::kGroupName);
+  a.Number(r.gid);
 }
 
 template <typename A>
@@ -337,16 +355,22 @@ void Fields(A& a, typename A::template Ref<EraseFiling> op) {
   InodeField(a, op.inode);
 }
 // A u32 count and that many records.
-inline void Fields(FieldWriter& a, const Punch& op) {
-  a.Require(op.records.size() <= OperationLimits::kPunched);
-  a.Number(static_cast<uint32_t>(op.records.size()));
-  for (const RecordSpace& record : op.records) Fields(a, record);
+template <typename Record>
+void ListField(FieldWriter& a, const std::vector<Record>& records, size_t most) {
+  a.Require(records.size() <= most);
+  a.Number(static_cast<uint32_t>(records.size()));
+  for (const Record& record : records) Fields(a, record);
 }
-inline void Fields(FieldReader& a, Punch& op) {
+template <typename Record>
+void ListField(FieldReader& a, std::vector<Record>& records, size_t most) {
   uint32_t count = 0;
   a.Number(count);
-  a.Require(count <= OperationLimits::kPunched);
-  for (uint32_t i = 0; i < count && !a.failed(); ++i) Fields(a, op.records.emplace_back());
+  a.Require(count <= most);
+  for (uint32_t i = 0; i < count && !a.failed(); ++i) Fields(a, records.emplace_back());
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<Punch> op) {
+  ListField(a, op.records, OperationLimits::kPunched);
 }
 template <typename A>
 void Fields(A& a, typename A::template Ref<Checkpoint> op) {
@@ -359,6 +383,15 @@ void Fields(A& a, typename A::template Ref<Checkpoint> op) {
 template <typename A>
 void Fields(A& a, typename A::template Ref<Cleared> op) {
   SegmentField(a, op.base);
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<PutConfiguration> op) {
+  a.Number(op.version);
+  a.Require(op.version != 0);
+  a.Number(op.rules_version);
+  a.Require(op.rules_version <= op.version);
+  a.Sized(op.text, 0, OperationLimits::kConfiguration);
+  ListField(a, op.groups, OperationLimits::kGroups);
 }
 
 }  // namespace leadglass

@@ -54,9 +54,13 @@ struct InodeRecord {
   int64_t mtime = 0;
   int64_t ctime = 0;
   int64_t btime = 0;
-  InodeId parent = kNoInode;    // folders only: what ".." is
+  // What ".." is. Of files: where it was made or last moved to; kNoInode where no one noted it.
+  InodeId parent = kNoInode;
   uint32_t key_generation = 0;  // of the file key that new data is sealed with; 0: none yet
   std::string symlink_target;   // symlinks only
+  // Filed images and series folders: the view folder of their study, whose group, permission bits
+  // and access list hold for them (docs/design.md, "Who may see what"). kNoInode: their own do.
+  InodeId study = kNoInode;
   bool operator==(const InodeRecord&) const = default;
 };
 
@@ -129,6 +133,12 @@ struct StudyKeyRecord {
 // Information entities of DICOM's Patient/Study/Series/Instance model (PS3.3 A.1.2).
 enum class EntityKind : uint8_t { kPatient = 1, kStudy = 2, kSeries = 3 };
 
+inline constexpr uint32_t kNoRule = 0xffffffff;  // greater than the number of every filing rule
+
+enum EntityFlags : uint32_t {
+  kEntityPinned = 1u << 0,  // a study whose group a person chose: no rule changes it
+};
+
 // A patient, study or series and the view folder that shows it; one for each (kind, identity), and
 // only while the folder is there.
 struct EntityRecord {
@@ -140,6 +150,11 @@ struct EntityRecord {
   // The names it has in its parent folder: the listed one first, then older spellings (aliases),
   // newest first. Not empty in what this version writes.
   std::vector<std::string> names;
+  // Studies: the filing rule that gave its folder the group, from 0 (kNoRule: the default), and the
+  // PutConfiguration::rules_version that it is counted in (0: there was no configuration).
+  uint32_t rule = kNoRule;
+  uint32_t rules_version = 0;
+  uint32_t flags = 0;  // EntityFlags; others are kept as they are
   bool operator==(const EntityRecord&) const = default;
 };
 

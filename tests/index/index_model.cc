@@ -135,6 +135,7 @@ struct ModelApplier {
     m.next_cookie_ = std::max(m.next_cookie_, op.next_cookie);
   }
   void operator()(const Cleared&) {}
+  void operator()(const PutConfiguration& op) { m.configuration_ = op; }
 };
 
 void IndexModel::Apply(const Operations& operations) {
@@ -215,6 +216,7 @@ IndexDump IndexModel::Dump() const {
     const auto s = studies_.find(word);
     line(s == studies_.end() ? "none" : ToHex(s->second));
   }
+  line(configuration_ ? Said(*configuration_) : "none");
   for (uint32_t number = 1; number <= kSessions; ++number) {
     const auto s = sessions_.find(number);
     line(s == sessions_.end() ? "none" : ToHex(s->second));
@@ -306,6 +308,8 @@ IndexDump DumpIndex(const Index& index) {
     dump.push_back(
         LineOfOptional(index.FindStudyKey(word), [](const Uuid& id) { return ToHex(id); }));
   }
+  dump.push_back(LineOfOptional(index.GetConfiguration(),
+                                [](const PutConfiguration& c) { return Said(c); }));
   for (uint32_t number = 1; number <= kSessions; ++number)
     dump.push_back(
         LineOfOptional(index.GetSession(number), [](const Uuid& id) { return ToHex(id); }));
@@ -323,7 +327,7 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
   for (uint32_t number = 1; number <= kSessions; ++number)
     operations.push_back(PutSession{number, SampleUuid(static_cast<uint8_t>(number))});
   while (operations.size() < count + kSessions) {
-    switch (below(20)) {
+    switch (below(21)) {
       case 0:
       case 1:
       case 2: {
@@ -387,6 +391,10 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
         operations.push_back(PutFiling{r});
         break;
       }
+      case 19:
+        operations.push_back(PutConfiguration{static_cast<uint32_t>(1 + below(9)), 1, word(),
+                                              {{"group", static_cast<uint32_t>(below(9))}}});
+        break;
       default: operations.push_back(EraseFiling{inode()}); break;
     }
   }

@@ -36,6 +36,7 @@ class IndexModel {
   std::map<InodeId, std::pair<EntityKind, std::string>> folders_;
   std::map<InodeId, FilingRecord> filings_;
   std::map<uint32_t, Uuid> sessions_;
+  std::optional<PutConfiguration> configuration_;
   std::map<Uuid, StudyKeyRecord> study_keys_;
   std::map<std::string, Uuid> studies_;
   InodeId next_inode_ = kFirstFreeInode;

@@ -33,6 +33,7 @@ inline InodeRecord SampleInode(InodeId inode) {
   r.parent = kArchiveInode;
   r.key_generation = 3;
   r.symlink_target = "target";
+  r.study = 1234;
   return r;
 }
 
@@ -88,6 +89,9 @@ inline EntityRecord SampleEntity(EntityKind kind, std::string identity, InodeId 
   r.label = "Doe Jane [1]";
   r.label_rank = "20251125 120000";
   r.names = {"Doe Jane [1]", "Doe J [1]"};
+  r.rule = 3;
+  r.rules_version = 2;
+  r.flags = kEntityPinned;
   return r;
 }
 
@@ -119,7 +123,8 @@ inline Operations OneOfEach() {
           EraseFiling{97},
           Punch{{{{{1, 42}, 8192}, 525'904}}},
           Checkpoint{{1, 40}, 50, 3, 17, 123'456},
-          Cleared{{1, 40}}};
+          Cleared{{1, 40}},
+          PutConfiguration{3, 2, "root = \"none\"\n", {{"cardio", 2001}, {"radiology", 2002}}}};
 }
 
 }  // namespace leadglass
