@@ -70,8 +70,8 @@ Range RangeOf(const toml::value& value, const std::string& attribute) {
   if (value.contains("to")) range.to = NumberText(value.at("to"), "'to'");
   if (range.from.empty() || range.to.empty()) return range;
   const bool numbers = IsNumber(range.from) && IsNumber(range.to);
-  const bool is_empty = numbers ? std::stod(range.from) > std::stod(range.to)
-                                : range.from > range.to;
+  const bool is_empty =
+      numbers ? std::stod(range.from) > std::stod(range.to) : range.from > range.to;
   if (is_empty) Refuse(value, "nothing lies between 'from' and 'to' of " + attribute);
   return range;
 }
@@ -104,8 +104,8 @@ Condition ConditionOf(const std::string& attribute, const toml::value& value) {
   if (attribute != kFolderAttribute) return condition;
   for (const Pattern& pattern : condition.any_of) {
     const auto* exact = std::get_if<ExactText>(&pattern);
-    if (exact != nullptr && !exact->text.starts_with('/'))
-      Refuse(value, "a folder is named from the mount's root: \"/archive/...\"");
+    if (exact == nullptr || !exact->text.starts_with("/archive"))
+      Refuse(value, "a folder is named as it is, from the mount's root: \"/archive/...\"");
   }
   return condition;
 }
@@ -174,8 +174,8 @@ Configuration FromToml(const toml::value& document) {
   return configuration;
 }
 
-// toml11 recurses: what nests deeper than anything here has to would take the stack. Brackets in texts
-// are counted as well.
+// toml11 recurses: what nests deeper than anything here has to would take the stack. Brackets in
+// texts are counted as well.
 bool NestsTooDeeply(std::string_view toml) {
   constexpr int kDeepest = 64;
   int depth = 0;
@@ -205,8 +205,8 @@ Result<Configuration> ParseConfiguration(std::string_view toml) {
     return Invalid(refused.why);
   } catch (const toml::syntax_error& error) {
     std::string what = error.what();
-    return Invalid("line " + std::to_string(error.location().line()) + ": not TOML: " +
-                   what.substr(0, what.find('\n')));
+    return Invalid("line " + std::to_string(error.location().line()) +
+                   ": not TOML: " + what.substr(0, what.find('\n')));
   } catch (const std::exception& error) {
     return Invalid(std::string("not TOML: ") + error.what());
   }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// Configuration: what the hospital decides about a vault, as TOML 1.0 text. docs/configuration.md is
-// its reference. Parsing is pure: no group is looked up, no file read.
+// Configuration: what the hospital decides about a vault, as TOML 1.0 text. docs/configuration.md
+// is its reference. Parsing is pure: no group is looked up, no file read.
 
 #include <cstdint>
 #include <functional>
@@ -21,15 +21,16 @@ struct Configuration {
   Root root = Root::kAll;
   std::string default_group;  // of studies that no rule matches; empty: the vault's owner's
   std::vector<FilingRule> rules;
+  bool operator==(const Configuration&) const = default;
 };
 
 inline constexpr size_t kMaxConfigurationBytes = 64u << 10;
 inline constexpr size_t kMaxRules = 1000;
 
-// kInvalidArgument: not TOML, an unknown key, a value of another type or beyond a limit, or rules that
-// contradict each other (two of one name; one that nothing can reach behind one without conditions;
-// a group both owner and further; a range that is empty; an attribute that is not read from
-// headers). The message has the line, and says what to write instead where that is plain.
+// kInvalidArgument: not TOML, an unknown key, a value of another type or beyond a limit, or rules
+// that contradict each other (two of one name; one that nothing can reach behind one without
+// conditions; a group both owner and further; a range that is empty; an attribute that is not read
+// from headers). The message has the line, and says what to write instead where that is plain.
 Result<Configuration> ParseConfiguration(std::string_view toml);
 
 // The groups that it names, sorted, each once.

@@ -69,13 +69,6 @@ bool IsBetween(const Range& range, std::string_view value) {
   return (range.from.empty() || range.from <= value) && (range.to.empty() || value <= range.to);
 }
 
-// A folder is the one asked for, or lies below it.
-bool IsInFolder(std::string_view folder, std::string_view wanted) {
-  while (wanted.size() > 1 && wanted.ends_with('/')) wanted.remove_suffix(1);
-  return wanted == "/" || folder == wanted ||
-         (folder.starts_with(wanted) && folder.substr(wanted.size()).starts_with('/'));
-}
-
 template <typename Fits>
 bool AnyValue(std::string_view values, const Fits& fits) {
   for (;;) {
@@ -94,26 +87,29 @@ bool Matches(const Pattern& pattern, std::string_view value) {
   return IsBetween(std::get<Range>(pattern), value);
 }
 
-bool Meets(const Condition& condition, const AttributeSource& image) {
-  const auto has = image(condition.attribute);
-  if (!has) return false;
-  return std::any_of(
-      condition.any_of.begin(), condition.any_of.end(), [&](const Pattern& pattern) {
-        if (condition.attribute == kFolderAttribute) {
-          const auto* exact = std::get_if<ExactText>(&pattern);
-          return exact != nullptr ? IsInFolder(*has, exact->text) : Matches(pattern, *has);
-        }
-        return AnyValue(*has, [&](std::string_view one) { return Matches(pattern, Trimmed(one)); });
-      });
+bool Meets(const Condition& condition, const RuleSubject& image) {
+  const auto any = [&](const auto& fits) {
+    return std::any_of(condition.any_of.begin(), condition.any_of.end(), fits);
+  };
+  if (condition.attribute == kFolderAttribute) {
+    return any([&](const Pattern& pattern) {
+      const auto* const folder = std::get_if<ExactText>(&pattern);
+      return folder != nullptr && image.is_in(folder->text);
+    });
+  }
+  const auto values = image.attribute(condition.attribute);
+  return values && any([&](const Pattern& pattern) {
+           return AnyValue(*values,
+                           [&](std::string_view one) { return Matches(pattern, Trimmed(one)); });
+         });
 }
 
-bool Matches(const FilingRule& rule, const AttributeSource& image) {
+bool Matches(const FilingRule& rule, const RuleSubject& image) {
   return std::all_of(rule.conditions.begin(), rule.conditions.end(),
                      [&](const Condition& condition) { return Meets(condition, image); });
 }
 
-std::optional<size_t> FirstMatch(const std::vector<FilingRule>& rules,
-                                 const AttributeSource& image) {
+std::optional<size_t> FirstMatch(const std::vector<FilingRule>& rules, const RuleSubject& image) {
   const auto found = std::find_if(rules.begin(), rules.end(),
                                   [&](const FilingRule& rule) { return Matches(rule, image); });
   if (found == rules.end()) return std::nullopt;

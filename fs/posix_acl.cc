@@ -96,6 +96,25 @@ Result<ByteVector> AclWithMode(ByteSpan bytes, uint32_t mode) {
   return Encode(acl);
 }
 
+Result<ByteVector> AclOfFileIn(ByteSpan folder_acl, uint32_t mode) {
+  LG_ASSIGN_OR_RETURN(Acl acl, Decode(folder_acl));
+  for (AclEntry& entry : acl) entry.permissions &= 6;
+  Find(acl, kUserObj)->permissions = static_cast<uint16_t>(mode >> 6 & 7);
+  return Encode(acl);
+}
+
+ByteVector AclForGroups(const std::vector<uint32_t>& further_gids) {
+  constexpr uint32_t kNoId = 0xffffffff;
+  std::vector<uint32_t> gids = further_gids;
+  std::sort(gids.begin(), gids.end());  // the kernel and setfacl(1) keep entries in this order
+  gids.erase(std::unique(gids.begin(), gids.end()), gids.end());
+  Acl acl{{kUserObj, 7, kNoId}, {kGroupObj, 5, kNoId}};
+  for (const uint32_t gid : gids) acl.push_back({kGroup, 5, gid});
+  acl.push_back({kMask, 5, kNoId});
+  acl.push_back({kOther, 0, kNoId});
+  return Encode(acl);
+}
+
 Result<InheritedAcl> InheritAcl(ByteSpan default_acl, uint32_t mode) {
   LG_ASSIGN_OR_RETURN(Acl acl, Decode(default_acl));
   Find(acl, kUserObj)->permissions &= static_cast<uint16_t>(mode >> 6 & 7);

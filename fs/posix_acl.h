@@ -7,6 +7,7 @@
 // list in step, and inheriting default lists. Pure functions.
 
 #include <string_view>
+#include <vector>
 
 #include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
@@ -23,6 +24,13 @@ Result<uint32_t> AclMode(ByteSpan acl);
 Result<bool> AclIsMinimal(ByteSpan acl);
 // The list after chmod(2) to `mode`: owner, mask (or group) and others follow the mode.
 Result<ByteVector> AclWithMode(ByteSpan acl, uint32_t mode);
+
+// The list of a file that follows that of a folder: nothing may be executed, and its owner has the
+// owner's bits of `mode`.
+Result<ByteVector> AclOfFileIn(ByteSpan folder_acl, uint32_t mode);
+
+// A folder's list for an owning group and others, all of which may read and enter it.
+ByteVector AclForGroups(const std::vector<uint32_t>& further_gids);
 
 // What a new file or folder gets from its folder's default list and the mode that its creator asked
 // for (umask not applied, as the draft demands).

@@ -14,7 +14,10 @@
 // be done differs. Folders have one node each.
 //
 // Permission bits are the kernel's business (default_permissions, POSIX ACLs); what this object
-// decides stands in Authorise(): what a view allows, read-only vaults, fixed folders.
+// decides stands in Authorise(): what a view allows, read-only vaults, fixed folders. Group, mode
+// and access list of a study's folder hold for its series folders and images, under all their
+// names: what is set on one of these succeeds and changes nothing that shows, but for an image's
+// owner and the owner's bits (docs/design.md, "Who may see what").
 //
 // Durability. Fsync() and FsyncFolder() return when what was done before is on stable storage.
 // Without them everything is durable within about one second. durable_close makes Flush() wait.
@@ -35,7 +38,7 @@
 
 #include "crypto/base/clock.h"
 #include "crypto/vault_keys.h"
-#include "index/records.h"
+#include "index/operations.h"
 
 namespace leadglass {
 
@@ -76,6 +79,8 @@ struct Attributes {
   // Names here come and go without the kernel's doing (views, /incoming): the layer above must not
   // let the kernel keep the name, or the absence of names below a folder, without asking again.
   bool volatile_names = false;
+  // Group and mode are a study's, and change with it without the kernel's doing.
+  bool volatile_access = false;
 };
 
 // What SETATTR asks for; only what is set changes. Times are nanoseconds.
@@ -265,6 +270,14 @@ class Vault {
   virtual Status SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) = 0;
   virtual Result<std::vector<std::string>> ListXattrs(NodeId node) = 0;
   virtual Status RemoveXattr(NodeId node, std::string_view name) = 0;
+
+  // The configuration in force; nullopt: none was ever set.
+  virtual Result<std::optional<PutConfiguration>> GetConfiguration() const = 0;
+  // Replaces it (fs/configuration.h). `groups` are those that this machine knows of the ones that
+  // it names. Rules apply to studies that come from now on. Gives the new version; durable on
+  // return. kInvalidArgument: it does not parse, or names a group that is not among `groups`.
+  virtual Result<uint32_t> SetConfiguration(std::string text,
+                                            std::vector<ConfiguredGroup> groups) = 0;
 
   // The kernel dropped its last reference to the node.
   virtual void Forget(NodeId node) = 0;

@@ -8,23 +8,6 @@
 
 namespace leadglass {
 
-Status VaultImpl::Authorise(NodeId node, Action action) const {
-  if (action == Action::kReadBytes) return {};
-  if (options_.read_only || Failed()) return PosixError(EROFS);
-  if (IsViewNode(node)) return PosixError(EROFS);
-  const InodeId inode = InodeOf(node);
-  if (action == Action::kAddName && inode == kRootInode) return PosixError(EPERM);
-  if (action == Action::kRemoveName && inode == kRootInode) return PosixError(EPERM);
-  if (inode == kPatientsInode)
-    return action == Action::kChangeAttributes ? Status{} : PosixError(EROFS);
-  if (action == Action::kAddName || action == Action::kRemoveName) {
-    LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
-    if ((record.flags & kInodeViewFolder) != 0 && action == Action::kAddName)
-      return PosixError(EROFS);
-  }
-  return {};
-}
-
 Attributes VaultImpl::ToAttributes(NodeId node, const InodeRecord& record) const {
   Attributes attributes;
   attributes.node = node;
@@ -41,7 +24,13 @@ Attributes VaultImpl::ToAttributes(NodeId node, const InodeRecord& record) const
   attributes.ctime = record.ctime;
   attributes.volatile_names = record.inode == kPatientsInode || record.inode == kIncomingInode ||
                               (record.flags & kInodeViewFolder) != 0 || IsViewNode(node);
+  attributes.volatile_access = record.study != kNoInode;
   return attributes;
+}
+
+Result<Attributes> VaultImpl::AttributesOf(NodeId node, InodeRecord record) const {
+  LG_ASSIGN_OR_RETURN(const InodeRecord effective, EffectiveRecord(std::move(record)));
+  return ToAttributes(node, effective);
 }
 
 Result<VaultImpl::Snapshot> VaultImpl::SnapshotOf(InodeId inode) const {
@@ -60,8 +49,8 @@ Result<InodeRecord> VaultImpl::CurrentRecord(InodeId inode) const {
 }
 
 Result<Attributes> VaultImpl::GetAttributes(NodeId node) {
-  LG_ASSIGN_OR_RETURN(const Snapshot now, SnapshotOf(InodeOf(node)));
-  Attributes attributes = ToAttributes(node, now.record);
+  LG_ASSIGN_OR_RETURN(Snapshot now, SnapshotOf(InodeOf(node)));
+  LG_ASSIGN_OR_RETURN(Attributes attributes, AttributesOf(node, std::move(now.record)));
   attributes.content_version = now.content_version;
   return attributes;
 }
@@ -85,6 +74,20 @@ Result<Attributes> VaultImpl::SetAttributes(NodeId node, const AttributeChange& 
                                             bool kill_suidgid) {
   LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
+  bool view_folder = false;
+  {
+    ReaderLock lock(state->mutex);
+    view_folder = (state->record.flags & kInodeViewFolder) != 0;
+  }
+  if (view_folder && !change.size) return SetViewFolderAttributes(state, change);
+  LG_ASSIGN_OR_RETURN(InodeRecord now, ChangeAttributes(state, change, kill_suidgid));
+  return AttributesOf(node, std::move(now));
+}
+
+// Of an image's own group and mode only the owner's bits show while it belongs to a study; what is
+// asked for is kept all the same, for when it does no longer.
+Result<InodeRecord> VaultImpl::ChangeAttributes(const InodePtr& state,
+                                                const AttributeChange& change, bool kill_suidgid) {
   const bool commit_now = change.mode || change.uid || change.gid;
   WriterLock lock(state->mutex);
   if (change.size) {
@@ -103,7 +106,7 @@ Result<Attributes> VaultImpl::SetAttributes(NodeId node, const AttributeChange& 
     state->record = record;
     state->attributes_dirty = true;
     MarkDirty(state);
-    return ToAttributes(node, record);
+    return record;
   }
   Transaction transaction;
   transaction.use_reserve = true;
@@ -117,7 +120,7 @@ Result<Attributes> VaultImpl::SetAttributes(NodeId node, const AttributeChange& 
   }
   transaction.Put(state, record);
   LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
-  return ToAttributes(node, state->record);
+  return state->record;
 }
 
 }  // namespace leadglass

@@ -196,8 +196,17 @@ Result<Entry> VaultImpl::Create(const Caller& caller, NodeId parent, std::string
     node = existing.node;
   }
   LG_ASSIGN_OR_RETURN(OpenFile* const file, Open(node, state ? flags & ~O_TRUNC : flags, times));
-  ReaderLock lock(file->state->mutex);
-  return Entry{ToAttributes(node, file->state->record), file};
+  InodeRecord record;
+  {
+    ReaderLock lock(file->state->mutex);
+    record = file->state->record;
+  }
+  auto attributes = AttributesOf(node, std::move(record));
+  if (!attributes) {
+    Release(file);
+    return std::move(attributes).error();
+  }
+  return Entry{*std::move(attributes), file};
 }
 
 Result<size_t> VaultImpl::Read(OpenFile& file, uint64_t offset, MutableByteSpan out) {

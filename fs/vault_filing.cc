@@ -99,6 +99,16 @@ Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcom
                                bool into_views) {
   bool filed_before = false;
   uint32_t links_before = 0;
+  StudyAssignment assignment;
+  if (const DicomFacts* facts = ImageFacts(outcome); facts != nullptr && into_views) {
+    InodeId folder = kNoInode;
+    {
+      ReaderLock lock(state->mutex);
+      folder = state->record.parent;
+    }
+    LG_ASSIGN_OR_RETURN(assignment, AssignmentFor(*facts, folder));
+    LG_RETURN_IF_ERROR(RaiseStudy(*facts, state->id, assignment));
+  }
   {
     InodeLocks locks({state});
     if (state->erased) return {};
@@ -110,7 +120,7 @@ Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcom
     if (into_views && !state->hold_filing && record.nlink > 0) {
       LG_ASSIGN_OR_RETURN(const auto previous, index_->GetFiling(state->id));
       filed_before = previous && previous->state == FilingState::kFiled;
-      LG_RETURN_IF_ERROR(PlanViews(state, outcome, record, transaction.operations));
+      LG_RETURN_IF_ERROR(PlanViews(state, outcome, assignment, record, transaction.operations));
     }
     transaction.PutWithContent(state, record);
     LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
@@ -164,7 +174,8 @@ Status VaultImpl::Reseal(InodeState& state) {
   return {};
 }
 
-Status VaultImpl::PlanViews(const InodePtr& state, const ParseOutcome& outcome, InodeRecord& record,
+Status VaultImpl::PlanViews(const InodePtr& state, const ParseOutcome& outcome,
+                            const StudyAssignment& assignment, InodeRecord& record,
                             Operations& operations) {
   LG_ASSIGN_OR_RETURN(const auto previous, index_->GetFiling(state->id));
   const bool was_filed = previous && previous->state == FilingState::kFiled;
@@ -172,13 +183,15 @@ Status VaultImpl::PlanViews(const InodePtr& state, const ParseOutcome& outcome, 
   const DicomFacts* facts = incomplete ? nullptr : ImageFacts(outcome);
   ViewEditor editor(*index_, *ids_, clock_.WallNanos());
   if (facts != nullptr) {
-    LG_RETURN_IF_ERROR(editor.Place(state->id, *facts, previous));
+    LG_ASSIGN_OR_RETURN(const auto placed, editor.Place(state->id, *facts, assignment, previous));
+    record.study = placed.study;
     if (!was_filed) ++record.nlink;
   } else {
     if (was_filed) {
       LG_RETURN_IF_ERROR(editor.Remove(*previous));
       --record.nlink;
     }
+    record.study = kNoInode;
     FilingRecord filing;
     filing.inode = state->id;
     filing.filed_at = clock_.WallNanos();

@@ -3,8 +3,8 @@
 
 // VaultImpl: the vault's state and how its parts hang together. Its methods are spread by subject:
 // vault_open.cc (life), vault_commit.cc (one transaction), vault_names.cc, vault_rename.cc,
-// vault_attributes.cc, vault_xattr.cc, vault_data.cc, vault_filing.cc, vault_upkeep.cc,
-// vault_space.cc, vault_check.cc.
+// vault_attributes.cc, vault_access.cc, vault_xattr.cc, vault_data.cc, vault_filing.cc,
+// vault_upkeep.cc, vault_space.cc, vault_check.cc.
 //
 // A change is a Transaction: operations of one commit, and the inode records that hold once the
 // transaction is accepted. Commit() gathers it for the next commit of the log and stages it in the
@@ -14,7 +14,7 @@
 // round.
 //
 // Lock order: punch_mutex_, names_mutex_, inode locks (ascending), commit_mutex_, then leaves
-// (dirty_mutex_, orphan_mutex_, notice_mutex_, the parts' own locks).
+// (dirty_mutex_, orphan_mutex_, notice_mutex_, configuration_mutex_, the parts' own locks).
 
 #include <condition_variable>
 #include <deque>
@@ -22,12 +22,14 @@
 #include <thread>
 #include <unordered_map>
 
+#include "fs/configuration.h"
 #include "fs/gathered_operations.h"
 #include "fs/id_source.h"
 #include "fs/inode_state.h"
 #include "fs/key_store.h"
 #include "fs/overlay_file_system.h"
 #include "fs/reserving_file_system.h"
+#include "fs/study_access.h"
 #include "fs/vault.h"
 #include "index/dicom_facts.h"
 #include "index/parser_worker.h"
@@ -102,6 +104,9 @@ class VaultImpl final : public Vault {
   Result<std::vector<std::string>> ListXattrs(NodeId node) override;
   Status RemoveXattr(NodeId node, std::string_view name) override;
 
+  Result<std::optional<PutConfiguration>> GetConfiguration() const override;
+  Result<uint32_t> SetConfiguration(std::string text, std::vector<ConfiguredGroup> groups) override;
+
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override;
   Result<VaultStatus> GetStatus() override;
@@ -147,8 +152,37 @@ class VaultImpl final : public Vault {
   // The session number that new extents carry.
   uint32_t session_number() const { return session_number_; }
 
+  // vault_access.cc
+  // Take no inode's lock but the study's, and are called without any.
+  Result<StudyAccess> AccessOf(InodeId study) const;
+  // The record as it shows: with what its study says.
+  Result<InodeRecord> EffectiveRecord(InodeRecord record) const;
+  Result<std::optional<ByteVector>> EffectiveAcl(const InodeRecord& record) const;
+  // After a study's group, mode or list was changed.
+  void StudyChanged(InodeId study);
+  Result<Attributes> SetViewFolderAttributes(const InodePtr& state, const AttributeChange& change);
+  // Whether it is a study's folder, or something whose access a folder of the views decides.
+  static bool FollowsAStudy(const InodePtr& state);
+  // Of such a thing, nullopt: without one. What is not a study's folder is left as it is.
+  Status SetViewAcl(const InodePtr& state, std::string_view name, std::optional<ByteSpan> acl);
+  struct ActiveConfiguration {
+    PutConfiguration stored;
+    Configuration parsed;
+    std::optional<uint32_t> GidOf(std::string_view group) const;
+  };
+  Status LoadConfiguration();
+  std::shared_ptr<const ActiveConfiguration> Active() const;  // null: none was ever set
+  // What the rules say of an image that was written to `folder`.
+  Result<StudyAssignment> AssignmentFor(const DicomFacts& facts, InodeId folder) const;
+  Status RaiseStudy(const DicomFacts& facts, InodeId inode, const StudyAssignment& assignment)
+      LG_REQUIRES(names_mutex_);
+
   // vault_attributes.cc
+  Result<Attributes> AttributesOf(NodeId node, InodeRecord record) const;
+  // Of a record as it shows.
   Attributes ToAttributes(NodeId node, const InodeRecord& record) const;
+  Result<InodeRecord> ChangeAttributes(const InodePtr& state, const AttributeChange& change,
+                                       bool kill_suidgid);
   struct Snapshot {
     InodeRecord record;
     uint64_t content_version = 0;
@@ -172,6 +206,7 @@ class VaultImpl final : public Vault {
   Status DropLink(Transaction& transaction, const InodePtr& state, InodeRecord& record, int64_t now)
       LG_REQUIRES(names_mutex_);
   Status UnlinkFromView(const NameRecord& name) LG_REQUIRES(names_mutex_);
+  Result<InodeRecord> AddLink(NodeId node, NodeId new_parent, std::string_view new_name);
   Result<bool> IsFolderEmpty(InodeId folder) const;
   Result<bool> IsInside(InodeId inode, InodeId folder) const;
   Result<bool> IsIncoming(InodeId folder) const { return IsInside(folder, kIncomingInode); }
@@ -212,8 +247,9 @@ class VaultImpl final : public Vault {
                         InodeRecord& record, Operations& operations) LG_REQUIRES(names_mutex_);
   // Seals all bytes of the file again under a new file key, whose wrap is then pending.
   Status Reseal(InodeState& state);
-  Status PlanViews(const InodePtr& state, const ParseOutcome& outcome, InodeRecord& record,
-                   Operations& operations) LG_REQUIRES(names_mutex_);
+  Status PlanViews(const InodePtr& state, const ParseOutcome& outcome,
+                   const StudyAssignment& assignment, InodeRecord& record, Operations& operations)
+      LG_REQUIRES(names_mutex_);
 
   // vault_upkeep.cc
   void RunUpkeep(const std::stop_token& stop);
@@ -273,6 +309,10 @@ class VaultImpl final : public Vault {
 
   Mutex names_mutex_;
   std::optional<IdSource> ids_;  // set by Start(); used under names_mutex_
+
+  mutable Mutex configuration_mutex_;
+  std::shared_ptr<const ActiveConfiguration> configuration_ LG_GUARDED_BY(configuration_mutex_);
+  mutable StudyAccessCache study_access_;
 
   Mutex commit_mutex_;
   uint32_t session_number_ = 0;

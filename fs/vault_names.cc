@@ -62,13 +62,15 @@ Result<Attributes> VaultImpl::Lookup(NodeId parent, std::string_view name) {
 
 Status VaultImpl::List(NodeId folder, uint64_t cookie, bool with_attributes,
                        const std::function<bool(const ListedEntry&)>& visitor) {
-  LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(InodeOf(folder)));
+  LG_ASSIGN_OR_RETURN(InodeRecord own, CurrentRecord(InodeOf(folder)));
+  LG_ASSIGN_OR_RETURN(const InodeRecord record, EffectiveRecord(std::move(own)));
   if (!S_ISDIR(record.mode)) return PosixError(ENOTDIR);
   if (cookie < kDotCookie && !visitor({".", kDotCookie, ToAttributes(folder, record)})) return {};
   if (cookie < kDotDotCookie) {
     const InodeId up = record.parent == kNoInode ? kRootInode : record.parent;
     LG_ASSIGN_OR_RETURN(const InodeRecord parent, CurrentRecord(up));
-    if (!visitor({"..", kDotDotCookie, ToAttributes(up, parent)})) return {};
+    LG_ASSIGN_OR_RETURN(const Attributes above, AttributesOf(up, parent));
+    if (!visitor({"..", kDotDotCookie, above})) return {};
   }
   Status failed;
   LG_RETURN_IF_ERROR(index_->VisitNames(record.inode, cookie, [&](const NameRecord& name) {
@@ -147,7 +149,7 @@ Result<InodePtr> VaultImpl::MakeInode(const Caller& caller, NodeId parent, std::
   record.atime = record.mtime = record.ctime = record.btime = now;
   record.symlink_target = wanted.symlink_target;
   record.size = wanted.symlink_target.size();
-  if (S_ISDIR(wanted.mode)) record.parent = folder->id;
+  if (S_ISDIR(wanted.mode) || S_ISREG(wanted.mode)) record.parent = folder->id;
 
   Transaction transaction;
   LG_RETURN_IF_ERROR(Inherit(caller, folder->record, *index_, record, transaction.operations));
@@ -204,6 +206,11 @@ Result<std::string> VaultImpl::ReadSymlink(NodeId node) {
 
 Result<Attributes> VaultImpl::Link(NodeId node, NodeId new_parent, std::string_view new_name) {
   LG_RETURN_IF_ERROR(CheckName(new_name));
+  LG_ASSIGN_OR_RETURN(InodeRecord linked, AddLink(node, new_parent, new_name));
+  return AttributesOf(node, std::move(linked));
+}
+
+Result<InodeRecord> VaultImpl::AddLink(NodeId node, NodeId new_parent, std::string_view new_name) {
   MutexLock lock(names_mutex_);
   LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
   LG_RETURN_IF_ERROR(Authorise(new_parent, Action::kAddName));
@@ -228,7 +235,7 @@ Result<Attributes> VaultImpl::Link(NodeId node, NodeId new_parent, std::string_v
   transaction.Put(state, record);
   transaction.Put(folder, folder_record);
   LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
-  return ToAttributes(node, state->record);
+  return state->record;
 }
 
 Status VaultImpl::DropLink(Transaction& transaction, const InodePtr& state, InodeRecord& record,

@@ -175,6 +175,7 @@ Status VaultImpl::Start() {
   LG_ASSIGN_OR_RETURN(log_, SealedLog::Open(fs_, folder_ + kLogFolder, keys_.info().vault_id,
                                             keys_.log_keys(), log_options));
   LG_RETURN_IF_ERROR(OpenIndexAndReplay());
+  LG_RETURN_IF_ERROR(LoadConfiguration());
   {
     MutexLock names(names_mutex_);
     ids_.emplace(index_->next_inode(), index_->next_cookie());

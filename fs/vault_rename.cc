@@ -111,8 +111,8 @@ Status VaultImpl::RenameOver(RenameSides& sides) {
   if (moves_folder) {
     --folder.nlink;
     ++into.nlink;
-    record.parent = sides.new_folder->id;
   }
+  if (moves_folder || S_ISREG(record.mode)) record.parent = sides.new_folder->id;
   transaction.operations.emplace_back(
       PutName{{sides.new_folder->id, sides.new_name, sides.state->id, sides.name.mode_type, 0,
                ids_->TakeCookie()}});

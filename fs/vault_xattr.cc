@@ -39,7 +39,13 @@ Result<ByteVector> DicomValue(const Index& index, InodeId inode, std::string_vie
 Result<ByteVector> VaultImpl::GetXattr(NodeId node, std::string_view name) {
   const InodeId inode = InodeOf(node);
   if (name.starts_with(kDicomPrefix)) return DicomValue(*index_, inode, name);
-  LG_ASSIGN_OR_RETURN(auto value, index_->GetXattr(inode, name));
+  std::optional<ByteVector> value;
+  if (name == kAclAccessXattr) {
+    LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+    LG_ASSIGN_OR_RETURN(value, EffectiveAcl(record));
+  } else {
+    LG_ASSIGN_OR_RETURN(value, index_->GetXattr(inode, name));
+  }
   if (!value) return PosixError(ENODATA);
   return *std::move(value);
 }
@@ -55,6 +61,7 @@ Status VaultImpl::SetXattr(NodeId node, std::string_view name, ByteSpan value, i
   }
   LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
+  if (IsAcl(name) && FollowsAStudy(state)) return SetViewAcl(state, name, value);
   WriterLock lock(state->mutex);
   LG_ASSIGN_OR_RETURN(const auto old, index_->GetXattr(state->id, name));
   if ((flags & XATTR_CREATE) != 0 && old) return PosixError(EEXIST);
@@ -83,6 +90,12 @@ Status VaultImpl::SetXattr(NodeId node, std::string_view name, ByteSpan value, i
 Result<std::vector<std::string>> VaultImpl::ListXattrs(NodeId node) {
   const InodeId inode = InodeOf(node);
   LG_ASSIGN_OR_RETURN(std::vector<std::string> names, index_->XattrNames(inode));
+  LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+  if (record.study != kNoInode) {
+    std::erase_if(names, IsAcl);
+    LG_ASSIGN_OR_RETURN(const auto acl, EffectiveAcl(record));
+    if (acl) names.emplace_back(kAclAccessXattr);
+  }
   LG_ASSIGN_OR_RETURN(const auto attributes, DicomAttributes(*index_, inode));
   for (const DicomAttribute& attribute : attributes)
     names.push_back(std::string(kDicomPrefix) + attribute.keyword);
@@ -98,6 +111,7 @@ Status VaultImpl::RemoveXattr(NodeId node, std::string_view name) {
   }
   LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
+  if (IsAcl(name) && FollowsAStudy(state)) return SetViewAcl(state, name, std::nullopt);
   WriterLock lock(state->mutex);
   LG_ASSIGN_OR_RETURN(const auto old, index_->GetXattr(state->id, name));
   if (!old) return PosixError(ENODATA);

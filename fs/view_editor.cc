@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "crypto/aead.h"
+#include "fs/posix_acl.h"
 #include "index/dicom_keys.h"
 #include "index/display_name.h"
 
@@ -38,8 +39,9 @@ std::string ViewEditor::Identity(std::string_view key) {
   return std::string(AsText(digest));
 }
 
-Result<FilingRecord> ViewEditor::Place(InodeId inode, const DicomFacts& facts,
-                                       const std::optional<FilingRecord>& previous) {
+Result<ViewEditor::Placed> ViewEditor::Place(InodeId inode, const DicomFacts& facts,
+                                             const StudyAssignment& assignment,
+                                             const std::optional<FilingRecord>& previous) {
   const std::string rank = facts.study_date + " " + facts.study_time;
   LG_ASSIGN_OR_RETURN(
       const InodeId patient,
@@ -47,7 +49,7 @@ Result<FilingRecord> ViewEditor::Place(InodeId inode, const DicomFacts& facts,
                     PatientFolderName(facts, inode), rank, kPatientFolderMode}));
   LG_ASSIGN_OR_RETURN(const InodeId study,
                       EnsureFolder({EntityKind::kStudy, Identity(StudyKey(facts, inode)), patient,
-                                    StudyFolderName(facts), "", kStudyFolderMode}));
+                                    StudyFolderName(facts), "", kStudyFolderMode, &assignment}));
   LG_ASSIGN_OR_RETURN(const InodeId series,
                       EnsureFolder({EntityKind::kSeries, Identity(SeriesKey(facts, inode)), study,
                                     SeriesFolderName(facts), "", kStudyFolderMode}));
@@ -70,7 +72,7 @@ Result<FilingRecord> ViewEditor::Place(InodeId inode, const DicomFacts& facts,
     if (was_filed) LG_RETURN_IF_ERROR(Remove(*previous));
   }
   operations_.emplace_back(PutFiling{record});
-  return record;
+  return Placed{std::move(record), study};
 }
 
 Status ViewEditor::Remove(const FilingRecord& filed) {
@@ -134,14 +136,24 @@ Result<InodeId> ViewEditor::EnsureFolder(const FolderWanted& wanted) {
   LG_ASSIGN_OR_RETURN(const InodeRecord above, FolderRecord(wanted.parent));
   folder.uid = above.uid;
   folder.gid = above.gid;
+  if (wanted.kind == EntityKind::kSeries) folder.study = wanted.parent;
+  EntityRecord entity{wanted.kind, wanted.identity, folder.inode, wanted.label, wanted.rank, {}};
+  if (wanted.assignment != nullptr) {
+    folder.gid = wanted.assignment->gid.value_or(folder.gid);
+    entity.rule = wanted.assignment->rule;
+    entity.rules_version = wanted.assignment->rules_version;
+    if (!wanted.assignment->further.empty())
+      operations_.emplace_back(PutXattr{folder.inode, std::string(kAclAccessXattr),
+                                        AclForGroups(wanted.assignment->further)});
+  }
   folder.atime = folder.mtime = folder.ctime = folder.btime = now_;
   LG_ASSIGN_OR_RETURN(const std::string name,
                       FreeFolderName(wanted.parent, folder.inode, wanted.label, wanted.identity));
   operations_.emplace_back(PutInode{folder});
   made_[folder.inode] = folder;
   AddFolderName(wanted.parent, folder.inode, name, kNameView);
-  operations_.emplace_back(
-      PutEntity{{wanted.kind, wanted.identity, folder.inode, wanted.label, wanted.rank, {name}}});
+  entity.names = {name};
+  operations_.emplace_back(PutEntity{std::move(entity)});
   return folder.inode;
 }
 

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "fs/id_source.h"
+#include "fs/study_access.h"
 #include "index/dicom_facts.h"
 #include "index/index.h"
 
@@ -29,10 +30,15 @@ class ViewEditor {
       : index_(index), ids_(ids), now_(now) {}
 
   // Puts the image into the view where its header says. `previous` is what filing said last time,
-  // if anything: a name that still fits is kept, one that does not is removed. Gives the new filing
-  // record (state kFiled), which it has already added to the operations.
-  Result<FilingRecord> Place(InodeId inode, const DicomFacts& facts,
-                             const std::optional<FilingRecord>& previous);
+  // if anything: a name that still fits is kept, one that does not is removed. A study that is new
+  // is open to whom `assignment` says. Gives the new filing record (state kFiled), which it has
+  // already added to the operations, and the study's folder.
+  struct Placed {
+    FilingRecord filing;
+    InodeId study = kNoInode;
+  };
+  Result<Placed> Place(InodeId inode, const DicomFacts& facts, const StudyAssignment& assignment,
+                       const std::optional<FilingRecord>& previous);
   // Takes the image out of the view; folders that become empty go with it, and the newest of those
   // that were marked as its conflicts gets the plain name. The filing record is not erased.
   Status Remove(const FilingRecord& filed);
@@ -50,6 +56,7 @@ class ViewEditor {
     std::string label;
     std::string rank;
     uint32_t mode;
+    const StudyAssignment* assignment = nullptr;  // studies only
   };
 
   Result<std::optional<NameRecord>> Find(InodeId folder, std::string_view name) const;

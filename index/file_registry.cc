@@ -21,7 +21,7 @@ ByteVector AssociatedData(const Uuid& vault_id) {
 
 bool IsTable(const std::string& name) { return name.ends_with(".ldb"); }
 
-Error Damaged(const char* what) {
+Error BadRegistry(const char* what) {
   return Error(Errc::kCorrupt,
                std::string("index: the list of its files is ") + what + ": rebuild the index");
 }
@@ -37,12 +37,12 @@ Result<std::unique_ptr<FileRegistry>> FileRegistry::Load(FileSystem& fs, const s
   const auto bytes = ReadWholeFile(fs, registry->PathOf(kFileName), kLimit);
   if (!bytes) {
     if (bytes.error().code == Errc::kAccessDenied) return bytes.error();
-    return Damaged("missing or unreadable");
+    return BadRegistry("missing or unreadable");
   }
   if (bytes->size() < kMagic.size() || AsText(ByteSpan(*bytes).first(kMagic.size())) != kMagic)
-    return Damaged("not one");
+    return BadRegistry("not one");
   const auto plain = Open(key, ByteSpan(*bytes).subspan(kMagic.size()), AssociatedData(vault_id));
-  if (!plain) return Damaged("damaged, or of another vault");
+  if (!plain) return BadRegistry("damaged, or of another vault");
   LG_RETURN_IF_ERROR(registry->Decode(*plain));
   return registry;
 }
@@ -64,7 +64,7 @@ ByteVector FileRegistry::Encode() const {
 Status FileRegistry::Decode(ByteSpan plain) {
   MutexLock lock(mutex_);
   ByteReader in(plain);
-  if (in.U32() != kIndexSchema) return Damaged("of another schema");
+  if (in.U32() != kIndexSchema) return BadRegistry("of another schema");
   context_.incarnation = in.Array<16>();
   current_ = in.Text16();
   const uint32_t count = in.U32();
@@ -73,7 +73,7 @@ Status FileRegistry::Decode(ByteSpan plain) {
     entries_[name].file_id = in.Array<16>();
     entries_[name].durable_size = in.U64();
   }
-  if (!in.Finished() || current_.empty()) return Damaged("malformed");
+  if (!in.Finished() || current_.empty()) return BadRegistry("malformed");
   return {};
 }
 

@@ -81,8 +81,9 @@ TEST(Configuration, RefusalsSayWhereAndWhat) {
   EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Modality = []"), HasSubstr("is empty"));
   EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Modality = { globb = \"C*\" }"),
               HasSubstr("line 3: a condition on Modality"));
-  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.folder = \"ct\""),
-              HasSubstr("from the mount's root"));
+  for (const char* folder : {"\"ct\"", "\"/patients\"", "{ glob = \"/archive/*\" }"})
+    EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.folder = " + std::string(folder)),
+                HasSubstr("from the mount's root"));
   EXPECT_THAT(WhyNot("[[rule]\ngroup"), HasSubstr("line 1: not TOML"));
   EXPECT_THAT(WhyNot("root = \"\xff\""), HasSubstr("not UTF-8"));
   EXPECT_THAT(WhyNot("rule = 5"), HasSubstr("[[rule]]"));

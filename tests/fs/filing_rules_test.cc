@@ -11,11 +11,12 @@ namespace {
 
 using Image = std::map<std::string, std::string, std::less<>>;
 
-AttributeSource SourceOf(const Image& image) {
-  return [&image](std::string_view attribute) -> std::optional<std::string> {
-    const auto found = image.find(attribute);
-    return found == image.end() ? std::nullopt : std::optional(found->second);
-  };
+RuleSubject SubjectOf(const Image& image, const std::string& folder = "/archive") {
+  return {[&image](std::string_view attribute) -> std::optional<std::string> {
+            const auto found = image.find(attribute);
+            return found == image.end() ? std::nullopt : std::optional(found->second);
+          },
+          [folder](std::string_view asked) { return folder == asked; }};
 }
 
 bool GlobFits(const std::string& pattern, std::string_view value) {
@@ -76,32 +77,27 @@ TEST(FilingRules, ARangeOfNumbersComparesNumbers) {
 TEST(FilingRules, OneOfSeveralValuesIsEnough) {
   const Condition condition{"ImageType", {ExactText{"SECONDARY"}}};
   const Image image{{"ImageType", "DERIVED\\SECONDARY \\OTHER"}};
-  EXPECT_TRUE(Meets(condition, SourceOf(image)));
+  EXPECT_TRUE(Meets(condition, SubjectOf(image)));
   const Condition both{"ImageType", {ExactText{"DERIVED\\SECONDARY"}}};
-  EXPECT_FALSE(Meets(both, SourceOf(image)));
+  EXPECT_FALSE(Meets(both, SubjectOf(image)));
 }
 
 TEST(FilingRules, OneOfSeveralPatternsIsEnough) {
   const Condition condition{"Modality", {ExactText{"US"}, Glob{"X*"}}};
   for (const char* fits : {"US", "XA"})
-    EXPECT_TRUE(Meets(condition, SourceOf(Image{{"Modality", fits}}))) << fits;
-  EXPECT_FALSE(Meets(condition, SourceOf(Image{{"Modality", "CT"}})));
+    EXPECT_TRUE(Meets(condition, SubjectOf(Image{{"Modality", fits}}))) << fits;
+  EXPECT_FALSE(Meets(condition, SubjectOf(Image{{"Modality", "CT"}})));
 }
 
 TEST(FilingRules, WhatAnImageDoesNotHaveMeetsNoCondition) {
-  EXPECT_FALSE(Meets({"StationName", {Glob{"*"}}}, SourceOf(Image{{"Modality", "CT"}})));
+  EXPECT_FALSE(Meets({"StationName", {Glob{"*"}}}, SubjectOf(Image{{"Modality", "CT"}})));
 }
 
-TEST(FilingRules, AFolderHoldsThoseBelowIt) {
-  const auto in = [](const std::string& wanted, const std::string& folder) {
-    const Image image{{std::string(kFolderAttribute), folder}};
-    return Meets({std::string(kFolderAttribute), {ExactText{wanted}}}, SourceOf(image));
-  };
-  EXPECT_TRUE(in("/archive/ct", "/archive/ct"));
-  EXPECT_TRUE(in("/archive/ct/", "/archive/ct/2024/05"));
-  EXPECT_FALSE(in("/archive/ct", "/archive/ct2"));
-  EXPECT_FALSE(in("/archive/ct", "/archive"));
-  EXPECT_TRUE(in("/", "/archive"));
+TEST(FilingRules, AFolderIsAskedForByItsName) {
+  const Condition condition{std::string(kFolderAttribute),
+                            {ExactText{"/archive/mr"}, ExactText{"/archive/ct"}}};
+  EXPECT_TRUE(Meets(condition, SubjectOf({}, "/archive/ct")));
+  EXPECT_FALSE(Meets(condition, SubjectOf({}, "/archive/us")));
 }
 
 TEST(FilingRules, AllConditionsOfARuleMustHold) {
@@ -109,9 +105,9 @@ TEST(FilingRules, AllConditionsOfARuleMustHold) {
                         "cardio",
                         {},
                         {{"Modality", {ExactText{"US"}}}, {"StationName", {Glob{"ECHO*"}}}}};
-  EXPECT_TRUE(Matches(rule, SourceOf(Image{{"Modality", "US"}, {"StationName", "ECHO3"}})));
-  EXPECT_FALSE(Matches(rule, SourceOf(Image{{"Modality", "US"}, {"StationName", "US3"}})));
-  EXPECT_FALSE(Matches(rule, SourceOf(Image{{"Modality", "US"}})));
+  EXPECT_TRUE(Matches(rule, SubjectOf(Image{{"Modality", "US"}, {"StationName", "ECHO3"}})));
+  EXPECT_FALSE(Matches(rule, SubjectOf(Image{{"Modality", "US"}, {"StationName", "US3"}})));
+  EXPECT_FALSE(Matches(rule, SubjectOf(Image{{"Modality", "US"}})));
 }
 
 TEST(FilingRules, TheFirstRuleThatMatchesWins) {
@@ -120,11 +116,11 @@ TEST(FilingRules, TheFirstRuleThatMatchesWins) {
       {"clinic", "clinic", {}, {{"InstitutionName", {Glob{"North*"}}}}},
       {"rest", "radiology", {}, {}},
   };
-  EXPECT_EQ(FirstMatch(rules, SourceOf(Image{{"Modality", "MG"}, {"InstitutionName", "North"}})),
+  EXPECT_EQ(FirstMatch(rules, SubjectOf(Image{{"Modality", "MG"}, {"InstitutionName", "North"}})),
             0u);
-  EXPECT_EQ(FirstMatch(rules, SourceOf(Image{{"InstitutionName", "North Wing"}})), 1u);
-  EXPECT_EQ(FirstMatch(rules, SourceOf(Image{})), 2u);
-  EXPECT_EQ(FirstMatch({rules[0]}, SourceOf(Image{})), std::nullopt);
+  EXPECT_EQ(FirstMatch(rules, SubjectOf(Image{{"InstitutionName", "North Wing"}})), 1u);
+  EXPECT_EQ(FirstMatch(rules, SubjectOf(Image{})), 2u);
+  EXPECT_EQ(FirstMatch({rules[0]}, SubjectOf(Image{})), std::nullopt);
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 // POSIX for files and folders to behave; every regular file below /archive also stands in
 // /patients, flat, under its name. Counts what the kernel asks. Thread-safe.
 
+#include <cerrno>
 #include <map>
 #include <memory>
 #include <set>
@@ -70,6 +71,12 @@ class MemoryVault final : public Vault {
   Status SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) override;
   Result<std::vector<std::string>> ListXattrs(NodeId node) override;
   Status RemoveXattr(NodeId node, std::string_view name) override;
+  Result<std::optional<PutConfiguration>> GetConfiguration() const override {
+    return std::optional<PutConfiguration>();
+  }
+  Result<uint32_t> SetConfiguration(std::string, std::vector<ConfiguredGroup>) override {
+    return PosixError(ENOSYS);
+  }
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override { return SpaceReport{1 << 30, 1 << 29, 5}; }
   Result<VaultStatus> GetStatus() override { return VaultStatus{}; }

@@ -13,7 +13,7 @@
 namespace leadglass {
 namespace {
 
-std::string Noise(size_t size, uint32_t seed) {
+std::string PseudoRandom(size_t size, uint32_t seed) {
   std::mt19937 random(seed);
   std::string text(size, '\0');
   for (char& c : text) c = static_cast<char>(random());
@@ -35,7 +35,7 @@ class VaultData : public VaultTest {
 };
 
 TEST_F(VaultData, GivesBackWhatWasWritten) {
-  const std::string bytes = Noise(3'000'000, 1);
+  const std::string bytes = PseudoRandom(3'000'000, 1);
   const NodeId node = WriteFile(kArchiveInode, "big", bytes);
   EXPECT_THAT(ReadFile(node), IsOkAndHolds(bytes));
   Reopen();
@@ -109,7 +109,7 @@ TEST_F(VaultData, SurvivesRandomOverwritesAgainstAModel) {
     const size_t length = 1 + random() % 40'000;
     switch (random() % 8) {
       default: {
-        const std::string bytes = Noise(length, static_cast<uint32_t>(random()));
+        const std::string bytes = PseudoRandom(length, static_cast<uint32_t>(random()));
         ASSERT_THAT(vault_->Write(*file, offset, AsBytes(bytes), false), IsOk());
         if (model.size() < offset + length) model.resize(offset + length);
         model.replace(offset, length, bytes);
@@ -222,7 +222,7 @@ TEST_F(VaultData, EachContentOfAFileHasItsOwnVersionThoughTheClockStands) {
 
 TEST_F(VaultData, ReindexGivesTheSameTreeAndBytes) {
   const NodeId folder = Folder(kArchiveInode, "d");
-  const std::string bytes = Noise(100'000, 7);
+  const std::string bytes = PseudoRandom(100'000, 7);
   const NodeId node = WriteFile(folder, "f", bytes);
   const auto before = Tree(kRootInode);
   ASSERT_OK_AND_ASSIGN(const Attributes attributes, vault_->GetAttributes(node));
@@ -245,7 +245,7 @@ TEST_F(VaultData, RebuildsAMissingIndex) {
 }
 
 TEST_F(VaultData, CheckFindsACleanVaultClean) {
-  WriteFile(kArchiveInode, "f", Noise(2'000'000, 3));
+  WriteFile(kArchiveInode, "f", PseudoRandom(2'000'000, 3));
   Reopen();
   ASSERT_OK_AND_ASSIGN(const Vault::CheckReport report, vault_->Check({}));
   EXPECT_TRUE(report.damage.empty()) << report.damage.front();

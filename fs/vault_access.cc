@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Who may see what: the decision of what a node allows, what a study says for all that belongs to
+// it, and the configuration that gives studies their groups.
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "fs/posix_acl.h"
+#include "fs/vault_impl.h"
+#include "fs/view_editor.h"
+#include "index/dicom_keys.h"
+
+namespace leadglass {
+namespace {
+
+// The folder of a path from the mount's root; nullopt: there is none.
+Result<std::optional<InodeId>> FolderAt(const Index& index, std::string_view path) {
+  InodeId folder = kRootInode;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const std::string_view name = path.substr(0, path.find('/'));
+    path.remove_prefix(name.size());
+    if (name.empty()) continue;
+    LG_ASSIGN_OR_RETURN(const auto found, index.GetName(folder, name));
+    if (!found || !S_ISDIR(found->mode_type)) return std::optional<InodeId>();
+    folder = found->inode;
+  }
+  return std::optional(folder);
+}
+
+std::optional<std::string> ValueOf(const DicomFacts& facts, std::string_view keyword) {
+  for (const DicomAttribute& attribute : facts.attributes)
+    if (attribute.keyword == keyword) return attribute.value;
+  return std::nullopt;
+}
+
+// A person chose who may see the study.
+void Pin(EntityRecord study, Operations& operations) {
+  if ((study.flags & kEntityPinned) != 0) return;
+  study.flags |= kEntityPinned;
+  operations.emplace_back(PutEntity{std::move(study)});
+}
+
+}  // namespace
+
+Status VaultImpl::Authorise(NodeId node, Action action) const {
+  if (action == Action::kReadBytes) return {};
+  if (options_.read_only || Failed()) return PosixError(EROFS);
+  if (IsViewNode(node)) return PosixError(EROFS);
+  const InodeId inode = InodeOf(node);
+  if (action == Action::kAddName && inode == kRootInode) return PosixError(EPERM);
+  if (action == Action::kRemoveName && inode == kRootInode) return PosixError(EPERM);
+  if (inode == kPatientsInode)
+    return action == Action::kChangeAttributes ? Status{} : PosixError(EROFS);
+  if (action == Action::kAddName || action == Action::kRemoveName) {
+    LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+    if ((record.flags & kInodeViewFolder) != 0 && action == Action::kAddName)
+      return PosixError(EROFS);
+  }
+  return {};
+}
+
+Result<StudyAccess> VaultImpl::AccessOf(InodeId study) const {
+  if (const auto known = study_access_.Find(study)) return *known;
+  const auto ticket = study_access_.Begin();
+  auto record = CurrentRecord(study);
+  if (!record && ToErrno(record.error()) != ENOENT) return std::move(record).error();
+  // Its last image has just left it: nobody but the image's owner, for the moment that this takes.
+  if (!record) return StudyAccess{};
+  const StudyAccess access{record->gid, record->mode & 0777};
+  study_access_.Keep(ticket, study, access);
+  return access;
+}
+
+Result<InodeRecord> VaultImpl::EffectiveRecord(InodeRecord record) const {
+  if (record.study == kNoInode) return record;
+  LG_ASSIGN_OR_RETURN(const StudyAccess access, AccessOf(record.study));
+  return WithAccess(std::move(record), access);
+}
+
+Result<std::optional<ByteVector>> VaultImpl::EffectiveAcl(const InodeRecord& record) const {
+  if (record.study == kNoInode) return index_->GetXattr(record.inode, kAclAccessXattr);
+  LG_ASSIGN_OR_RETURN(auto acl, index_->GetXattr(record.study, kAclAccessXattr));
+  if (!acl || S_ISDIR(record.mode)) return acl;
+  LG_ASSIGN_OR_RETURN(ByteVector of_file, AclOfFileIn(*acl, record.mode));
+  return std::optional(std::move(of_file));
+}
+
+void VaultImpl::StudyChanged(InodeId study) {
+  study_access_.Forget(study);
+  Notice(study, false);
+}
+
+Result<Attributes> VaultImpl::SetViewFolderAttributes(const InodePtr& state,
+                                                      const AttributeChange& change) {
+  MutexLock names(names_mutex_);
+  LG_ASSIGN_OR_RETURN(auto entity, index_->GetEntityOfFolder(state->id));
+  const bool is_study = entity && entity->kind == EntityKind::kStudy;
+  // /patients itself is an ordinary folder but for its names. A patient's folder hides nothing that
+  // a study's does not, and a series has what its study has: what is asked for them is taken, so
+  // that `chgrp -R` goes on, and changes nothing.
+  const bool takes_access = is_study || state->id == kPatientsInode;
+  {
+    WriterLock lock(state->mutex);
+    InodeRecord record = state->record;
+    Transaction transaction;
+    transaction.use_reserve = true;
+    if (takes_access && change.gid) record.gid = *change.gid;
+    if (state->id == kPatientsInode && change.uid) record.uid = *change.uid;
+    if (takes_access && change.mode) {
+      record.mode = S_IFDIR | (*change.mode & (is_study ? 0777 : 07777));
+      LG_ASSIGN_OR_RETURN(const auto acl, index_->GetXattr(state->id, kAclAccessXattr));
+      if (acl) {
+        LG_ASSIGN_OR_RETURN(ByteVector changed, AclWithMode(*acl, record.mode));
+        transaction.operations.emplace_back(
+            PutXattr{state->id, std::string(kAclAccessXattr), std::move(changed)});
+      }
+    }
+    if (change.atime) record.atime = *change.atime;
+    if (change.mtime) record.mtime = *change.mtime;
+    record.ctime = change.ctime ? *change.ctime : clock_.WallNanos();
+    if (is_study && (change.gid || change.mode)) Pin(*std::move(entity), transaction.operations);
+    transaction.Put(state, record);
+    LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
+  }
+  if (is_study) StudyChanged(state->id);
+  return GetAttributes(state->id);
+}
+
+bool VaultImpl::FollowsAStudy(const InodePtr& state) {
+  ReaderLock lock(state->mutex);
+  const bool view_folder = (state->record.flags & kInodeViewFolder) != 0;
+  return state->record.study != kNoInode || (view_folder && state->id != kPatientsInode);
+}
+
+Status VaultImpl::SetViewAcl(const InodePtr& state, std::string_view name,
+                             std::optional<ByteSpan> acl) {
+  uint32_t bits = 0;
+  bool minimal = true;
+  if (acl) {
+    LG_ASSIGN_OR_RETURN(bits, AclMode(*acl));
+    LG_ASSIGN_OR_RETURN(minimal, AclIsMinimal(*acl));
+  }
+  MutexLock names(names_mutex_);
+  LG_ASSIGN_OR_RETURN(auto entity, index_->GetEntityOfFolder(state->id));
+  // Nothing is made in a view: a list for what will be would say nothing.
+  if (!entity || entity->kind != EntityKind::kStudy || name == kAclDefaultXattr) return {};
+  {
+    WriterLock lock(state->mutex);
+    LG_ASSIGN_OR_RETURN(const auto old, index_->GetXattr(state->id, name));
+    InodeRecord record = state->record;
+    record.ctime = clock_.WallNanos();
+    Transaction transaction;
+    transaction.use_reserve = true;
+    if (acl) record.mode = S_IFDIR | bits;
+    if (!minimal) {
+      transaction.operations.emplace_back(
+          PutXattr{state->id, std::string(name), ByteVector(acl->begin(), acl->end())});
+    } else if (old) {
+      transaction.operations.emplace_back(EraseXattr{state->id, std::string(name)});
+    }
+    Pin(*std::move(entity), transaction.operations);
+    transaction.Put(state, record);
+    LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
+  }
+  StudyChanged(state->id);
+  return {};
+}
+
+// ---- Configuration
+
+Status VaultImpl::LoadConfiguration() {
+  LG_ASSIGN_OR_RETURN(auto stored, index_->GetConfiguration());
+  if (!stored) return {};
+  LG_ASSIGN_OR_RETURN(Configuration parsed, ParseConfiguration(stored->text));
+  MutexLock lock(configuration_mutex_);
+  configuration_ = std::make_shared<const ActiveConfiguration>(
+      ActiveConfiguration{*std::move(stored), std::move(parsed)});
+  return {};
+}
+
+std::shared_ptr<const VaultImpl::ActiveConfiguration> VaultImpl::Active() const {
+  MutexLock lock(configuration_mutex_);
+  return configuration_;
+}
+
+std::optional<uint32_t> VaultImpl::ActiveConfiguration::GidOf(std::string_view group) const {
+  for (const ConfiguredGroup& known : stored.groups)
+    if (known.name == group) return known.gid;
+  return std::nullopt;
+}
+
+Result<std::optional<PutConfiguration>> VaultImpl::GetConfiguration() const {
+  const auto active = Active();
+  return active ? std::optional(active->stored) : std::optional<PutConfiguration>();
+}
+
+Result<uint32_t> VaultImpl::SetConfiguration(std::string text,
+                                             std::vector<ConfiguredGroup> groups) {
+  if (options_.read_only || Failed()) return PosixError(EROFS);
+  LG_ASSIGN_OR_RETURN(Configuration parsed, ParseConfiguration(text));
+  ActiveConfiguration next{{1, 1, std::move(text), {}}, std::move(parsed)};
+  for (const std::string& name : GroupsOf(next.parsed)) {
+    const auto found = std::find_if(groups.begin(), groups.end(),
+                                    [&](const ConfiguredGroup& g) { return g.name == name; });
+    if (found == groups.end())
+      return Error(Errc::kInvalidArgument, "configuration: there is no group '" + name + "' here");
+    next.stored.groups.push_back(*found);
+  }
+  MutexLock names(names_mutex_);  // no study is given its group meanwhile
+  if (const auto active = Active()) {
+    next.stored.version = active->stored.version + 1;
+    const bool same_rules = active->parsed.rules == next.parsed.rules &&
+                            active->parsed.default_group == next.parsed.default_group &&
+                            active->stored.groups == next.stored.groups;
+    next.stored.rules_version = same_rules ? active->stored.rules_version : next.stored.version;
+  }
+  LG_RETURN_IF_ERROR(CommitAtOnce({next.stored}, false));
+  LG_RETURN_IF_ERROR(SyncLog());
+  const uint32_t version = next.stored.version;
+  MutexLock lock(configuration_mutex_);
+  configuration_ = std::make_shared<const ActiveConfiguration>(std::move(next));
+  return version;
+}
+
+// ---- Rules
+
+Result<StudyAssignment> VaultImpl::AssignmentFor(const DicomFacts& facts, InodeId folder) const {
+  StudyAssignment assignment;
+  const auto active = Active();
+  if (!active) return assignment;
+  const Configuration& parsed = active->parsed;
+  assignment.rules_version = active->stored.rules_version;
+  Status failed;
+  const RuleSubject subject{[&](std::string_view keyword) { return ValueOf(facts, keyword); },
+                            [&](std::string_view path) {
+                              const auto wanted = FolderAt(*index_, path);
+                              if (!wanted) failed = wanted.error();
+                              if (!wanted || !*wanted || folder == kNoInode) return false;
+                              const auto inside = IsInside(folder, **wanted);
+                              // A folder that is gone was in none.
+                              if (!inside && ToErrno(inside.error()) != ENOENT)
+                                failed = inside.error();
+                              return inside && *inside;
+                            }};
+  const auto match = FirstMatch(parsed.rules, subject);
+  LG_RETURN_IF_ERROR(failed);
+  if (!match) {
+    if (!parsed.default_group.empty()) assignment.gid = active->GidOf(parsed.default_group);
+    return assignment;
+  }
+  const FilingRule& rule = parsed.rules[*match];
+  assignment.rule = static_cast<uint32_t>(*match);
+  assignment.gid = active->GidOf(rule.group);
+  for (const std::string& group : rule.further)
+    if (const auto gid = active->GidOf(group)) assignment.further.push_back(*gid);
+  return assignment;
+}
+
+// An image that matches an earlier rule than those before it takes its study along before it is
+// filed: at no moment does it stand in a study that is open to the wrong group.
+Status VaultImpl::RaiseStudy(const DicomFacts& facts, InodeId inode,
+                             const StudyAssignment& assignment) {
+  if (assignment.rule == kNoRule || !assignment.gid) return {};
+  LG_ASSIGN_OR_RETURN(auto entity, index_->GetEntity(EntityKind::kStudy,
+                                                     ViewEditor::Identity(StudyKey(facts, inode))));
+  if (!entity || (entity->flags & kEntityPinned) != 0 ||
+      entity->rules_version != assignment.rules_version || entity->rule <= assignment.rule)
+    return {};
+  LG_ASSIGN_OR_RETURN(const InodePtr folder, inodes_->Get(entity->folder));
+  {
+    WriterLock lock(folder->mutex);
+    InodeRecord record = folder->record;
+    record.gid = *assignment.gid;
+    record.mode = S_IFDIR | 0750;
+    record.ctime = clock_.WallNanos();
+    Transaction transaction;
+    transaction.use_reserve = true;
+    LG_ASSIGN_OR_RETURN(const auto old, index_->GetXattr(folder->id, kAclAccessXattr));
+    if (!assignment.further.empty()) {
+      transaction.operations.emplace_back(
+          PutXattr{folder->id, std::string(kAclAccessXattr), AclForGroups(assignment.further)});
+    } else if (old) {
+      transaction.operations.emplace_back(EraseXattr{folder->id, std::string(kAclAccessXattr)});
+    }
+    entity->rule = assignment.rule;
+    transaction.operations.emplace_back(PutEntity{*std::move(entity)});
+    transaction.Put(folder, record);
+    LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
+  }
+  StudyChanged(folder->id);
+  return {};
+}
+
+}  // namespace leadglass

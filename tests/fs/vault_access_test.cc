@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who may see a study: its group comes from the configuration's rules, holds for all of it, and
+// changes at once.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <thread>
+
+#include "fs/posix_acl.h"
+#include "tests/fs/vault_fixture.h"
+
+namespace leadglass {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+
+constexpr uint32_t kRadiology = 3001, kCardio = 3002, kMammo = 3003, kOncology = 3004;
+
+constexpr const char* kRules = R"(
+default_group = "radiology"
+[[rule]]
+group = "mammo"
+further = ["oncology"]
+where.Modality = "MG"
+[[rule]]
+group = "cardio"
+where.folder = "/archive/cath"
+)";
+
+class VaultAccess : public VaultTest {
+ protected:
+  void SetUp() override {
+    VaultTest::SetUp();
+    ASSERT_THAT(Configure(kRules), IsOk());
+  }
+  Result<uint32_t> Configure(const std::string& text) {
+    return vault_->SetConfiguration(text, {{"radiology", kRadiology},
+                                           {"cardio", kCardio},
+                                           {"mammo", kMammo},
+                                           {"oncology", kOncology}});
+  }
+  NodeId Store(const std::string& name, const ImageSpec& spec, NodeId folder = kArchiveInode) {
+    return WriteFile(folder, name, MakeImage(spec));
+  }
+  // The folder of the only study.
+  NodeId Study() {
+    for (const std::string& path : Tree(kPatientsInode))
+      if (std::count(path.begin(), path.end(), '/') == 2 && path.ends_with('/'))
+        return Walk("/patients/" + path.substr(0, path.size() - 1));
+    return 0;
+  }
+  NodeId Series() {
+    const NodeId study = Study();
+    return Walk(PathOfStudy() + "/" + *Names(study).begin());
+  }
+  std::string PathOfStudy() {
+    for (const std::string& path : Tree(kPatientsInode))
+      if (std::count(path.begin(), path.end(), '/') == 2 && path.ends_with('/'))
+        return "/patients/" + path.substr(0, path.size() - 1);
+    return "";
+  }
+  // Group and permission bits, as "3001 0640".
+  std::string AccessTo(NodeId node) {
+    const auto attributes = vault_->GetAttributes(node);
+    if (!attributes) return ToString(attributes.error());
+    char text[32];
+    std::snprintf(text, sizeof(text), "%u 0%o", attributes->gid, attributes->mode & 07777);
+    return text;
+  }
+  Status Chmod(NodeId node, uint32_t mode) {
+    AttributeChange change;
+    change.mode = mode;
+    return Change(node, change);
+  }
+  Status Chown(NodeId node, std::optional<uint32_t> uid, std::optional<uint32_t> gid) {
+    AttributeChange change;
+    change.uid = uid;
+    change.gid = gid;
+    return Change(node, change);
+  }
+  Status Chgrp(NodeId node, uint32_t gid) { return Chown(node, std::nullopt, gid); }
+
+ private:
+  Status Change(NodeId node, const AttributeChange& change) {
+    const auto changed = vault_->SetAttributes(node, change, false);
+    return changed ? Status() : Status(changed.error());
+  }
+};
+
+TEST_F(VaultAccess, AStudyHasTheGroupOfTheRuleThatItsImageMatches) {
+  const NodeId image = Store("a", {.modality = "MG"});
+  EXPECT_EQ(AccessTo(Study()), "3003 0750");
+  EXPECT_EQ(AccessTo(Series()), "3003 0750");
+  EXPECT_EQ(AccessTo(image), "3003 0640");
+  EXPECT_EQ(AccessTo(image | kViewBit), "3003 0640");
+  EXPECT_EQ(AccessTo(Walk("/patients/Made Patient [MADE-1]")), "0 0755");
+}
+
+TEST_F(VaultAccess, WithoutARuleThatMatchesItHasTheDefaultGroup) {
+  Store("a", {.modality = "CT"});
+  EXPECT_EQ(AccessTo(Study()), "3001 0750");
+}
+
+TEST_F(VaultAccess, FurtherGroupsAreLetInByAnAccessList) {
+  const NodeId image = Store("a", {.modality = "MG"});
+  const ByteVector list = AclForGroups({kOncology});
+  EXPECT_THAT(vault_->GetXattr(Study(), kAclAccessXattr), IsOkAndHolds(list));
+  EXPECT_THAT(vault_->GetXattr(Series(), kAclAccessXattr), IsOkAndHolds(list));
+  ASSERT_OK_AND_ASSIGN(const ByteVector of_file, AclOfFileIn(list, 0640));
+  EXPECT_THAT(vault_->GetXattr(image, kAclAccessXattr), IsOkAndHolds(of_file));
+  EXPECT_THAT(vault_->ListXattrs(image), IsOkAndHolds(Contains(std::string(kAclAccessXattr))));
+}
+
+TEST_F(VaultAccess, AFolderOfTheArchiveAndAllBelowItMatch) {
+  Store("a", {}, Folder(Folder(kArchiveInode, "cath"), "2024"));
+  EXPECT_EQ(AccessTo(Study()), "3002 0750");
+}
+
+TEST_F(VaultAccess, AFileThatWasMovedIsWhereItIs) {
+  const NodeId cath = Folder(kArchiveInode, "cath");
+  const auto made = vault_->Create(Root(), kArchiveInode, "a", 0640, O_RDWR);
+  ASSERT_THAT(made, IsOk());
+  ASSERT_THAT(vault_->Rename(kArchiveInode, "a", cath, "a", 0), IsOk());
+  ASSERT_THAT(vault_->Write(*made->file, 0, MakeImage({}), false), IsOk());
+  ASSERT_THAT(vault_->Flush(*made->file), IsOk());
+  vault_->Release(made->file);
+  EXPECT_EQ(AccessTo(Study()), "3002 0750");
+}
+
+// Whatever comes first: the rule with the lowest number that any image matches.
+TEST_F(VaultAccess, TheOrderOfArrivalDoesNotMatter) {
+  const NodeId cath = Folder(kArchiveInode, "cath");
+  const NodeId first = Store("1", {.sop_uid = "2.25.1", .modality = "CT"});
+  EXPECT_EQ(AccessTo(Study()), "3001 0750");
+  Store("2", {.sop_uid = "2.25.2", .modality = "CT"}, cath);
+  EXPECT_EQ(AccessTo(Study()), "3002 0750");
+  Store("3", {.sop_uid = "2.25.3", .modality = "MG"});
+  EXPECT_EQ(AccessTo(Study()), "3003 0750");
+  EXPECT_THAT(vault_->GetXattr(Study(), kAclAccessXattr), IsOk());
+  Store("4", {.sop_uid = "2.25.4", .modality = "CT"}, cath);
+  Store("5", {.sop_uid = "2.25.5", .modality = "CT"});
+  EXPECT_EQ(AccessTo(Study()), "3003 0750");
+  EXPECT_EQ(AccessTo(first), "3003 0640");
+}
+
+TEST_F(VaultAccess, ALaterRuleTakesTheFurtherGroupsOfTheOneBeforeAway) {
+  ASSERT_THAT(Configure("[[rule]]\ngroup = \"cardio\"\nwhere.Modality = \"US\"\n"
+                        "[[rule]]\ngroup = \"mammo\"\nfurther = [\"oncology\"]\n"),
+              IsOk());
+  Store("1", {.sop_uid = "2.25.1", .modality = "CT"});
+  EXPECT_EQ(AccessTo(Study()), "3003 0750");
+  Store("2", {.sop_uid = "2.25.2", .modality = "US"});
+  EXPECT_EQ(AccessTo(Study()), "3002 0750");
+  EXPECT_THAT(vault_->GetXattr(Study(), kAclAccessXattr), FailsWithErrno(ENODATA));
+}
+
+TEST_F(VaultAccess, ChgrpOnAStudyHoldsForAllOfItAndForWhatArrivesLater) {
+  const NodeId image = Store("1", {.sop_uid = "2.25.1", .modality = "CT"});
+  ASSERT_THAT(Chgrp(Study(), kOncology), IsOk());
+  EXPECT_EQ(AccessTo(Series()), "3004 0750");
+  EXPECT_EQ(AccessTo(image), "3004 0640");
+  // A person's choice outlives the rules.
+  const NodeId later = Store("2", {.sop_uid = "2.25.2", .modality = "MG"});
+  EXPECT_EQ(AccessTo(Study()), "3004 0750");
+  EXPECT_EQ(AccessTo(later), "3004 0640");
+}
+
+TEST_F(VaultAccess, ChmodAndSetfaclOnAStudyHoldForAllOfIt) {
+  const NodeId image = Store("1", {.modality = "CT"});
+  ASSERT_THAT(Chmod(Study(), 0700), IsOk());
+  EXPECT_EQ(AccessTo(image), "3001 0600");
+  const ByteVector list = AclForGroups({kCardio});
+  ASSERT_THAT(vault_->SetXattr(Study(), kAclAccessXattr, list, 0), IsOk());
+  EXPECT_EQ(AccessTo(Study()), "3001 0750");
+  EXPECT_EQ(AccessTo(image), "3001 0640");
+  ASSERT_OK_AND_ASSIGN(const ByteVector of_file, AclOfFileIn(list, 0640));
+  EXPECT_THAT(vault_->GetXattr(image, kAclAccessXattr), IsOkAndHolds(of_file));
+}
+
+// rsync -a, tar -x and cp -a set group, mode and list of each image; they must not fail, and must
+// not open it to anybody.
+TEST_F(VaultAccess, OnAnImageOrASeriesChangesSucceedAndAreClamped) {
+  const NodeId image = Store("1", {.modality = "CT"});
+  for (const NodeId node : {image, Series()}) {
+    const std::string before = AccessTo(node);
+    EXPECT_THAT(Chgrp(node, kOncology), IsOk());
+    EXPECT_THAT(Chmod(node, 0777), IsOk());
+    EXPECT_THAT(vault_->SetXattr(node, kAclAccessXattr, AclForGroups({kCardio}), 0), IsOk());
+    EXPECT_EQ(AccessTo(node), before);
+    EXPECT_THAT(vault_->GetXattr(node, kAclAccessXattr), FailsWithErrno(ENODATA));
+  }
+  ASSERT_THAT(Chmod(image, 0400), IsOk());
+  EXPECT_EQ(AccessTo(image), "3001 0440");  // the owner's own bits are his
+  ASSERT_THAT(Chown(image, 1234, std::nullopt), IsOk());
+  EXPECT_EQ(vault_->GetAttributes(image)->uid, 1234u);
+}
+
+TEST_F(VaultAccess, APatientsFolderTakesAChangeAndStaysAsItIs) {
+  Store("1", {});
+  const NodeId patient = Walk("/patients/Made Patient [MADE-1]");
+  const std::string before = AccessTo(patient);
+  EXPECT_THAT(Chgrp(patient, kCardio), IsOk());
+  EXPECT_THAT(Chmod(patient, 0700), IsOk());
+  EXPECT_THAT(vault_->SetXattr(patient, kAclAccessXattr, AclForGroups({kCardio}), 0), IsOk());
+  EXPECT_EQ(AccessTo(patient), before);
+}
+
+TEST_F(VaultAccess, WhatIsNoImageHasAnOrdinaryModeAndGetsItBackWhenItIsNoneAnyMore) {
+  const NodeId text = WriteFile(kArchiveInode, "text", "no image");
+  ASSERT_THAT(Chmod(text, 0604), IsOk());
+  ASSERT_THAT(Chgrp(text, kCardio), IsOk());
+  EXPECT_EQ(AccessTo(text), "3002 0604");
+  const NodeId image = Store("image", {.modality = "MG"});
+  ASSERT_THAT(Chmod(image, 0604), IsOk());
+  ASSERT_THAT(Chgrp(image, kCardio), IsOk());
+  EXPECT_EQ(AccessTo(image), "3003 0640");
+  ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(image, O_RDWR | O_TRUNC));
+  ASSERT_THAT(vault_->Write(*file, 0, AsBytes(std::string_view("a text now")), false), IsOk());
+  ASSERT_THAT(vault_->Flush(*file), IsOk());
+  vault_->Release(file);
+  EXPECT_EQ(AccessTo(image), "3002 0604");
+}
+
+TEST_F(VaultAccess, OutlivesTheIndexAndASession) {
+  const NodeId image = Store("1", {.sop_uid = "2.25.1", .modality = "MG"});
+  ASSERT_THAT(vault_->Close(), IsOk());
+  vault_.reset();
+  ASSERT_THAT(Vault::Reindex(PosixFileSystem(), folder_, *keys_, {}, SystemClock()), IsOk());
+  OpenVault();
+  EXPECT_EQ(AccessTo(Study()), "3003 0750");
+  EXPECT_EQ(AccessTo(image), "3003 0640");
+  ASSERT_OK_AND_ASSIGN(const auto configuration, vault_->GetConfiguration());
+  ASSERT_TRUE(configuration.has_value());
+  EXPECT_EQ(configuration->text, kRules);
+  EXPECT_EQ(configuration->version, 1u);
+}
+
+TEST_F(VaultAccess, NewRulesAreForStudiesThatComeAfterThem) {
+  Store("1", {.study_uid = "2.25.10", .sop_uid = "2.25.1", .modality = "CT"});
+  const NodeId old_study = Study();
+  ASSERT_THAT(Configure("[[rule]]\ngroup = \"oncology\"\nwhere.Modality = \"CT\"\n"),
+              IsOkAndHolds(2u));
+  Store("2", {.study_uid = "2.25.10", .sop_uid = "2.25.2", .modality = "CT"});
+  EXPECT_EQ(AccessTo(old_study), "3001 0750");
+  const NodeId image = Store("3", {.study_uid = "2.25.11", .sop_uid = "2.25.3", .modality = "CT"});
+  EXPECT_EQ(AccessTo(image), "3004 0640");
+}
+
+// What changes nothing about the rules leaves studies that are still growing as they were.
+TEST_F(VaultAccess, AnotherVersionWithTheSameRulesGoesOnAsBefore) {
+  Store("1", {.sop_uid = "2.25.1", .modality = "CT"});
+  ASSERT_THAT(Configure(std::string("root = \"none\"\n") + kRules), IsOkAndHolds(2u));
+  EXPECT_EQ((*vault_->GetConfiguration())->rules_version, 1u);
+  Store("2", {.sop_uid = "2.25.2", .modality = "MG"});
+  EXPECT_EQ(AccessTo(Study()), "3003 0750");
+}
+
+TEST_F(VaultAccess, AConfigurationThatNamesAnUnknownGroupIsRefusedAndTheOldOneStays) {
+  const auto refused = Configure("default_group = \"nobody-has-it\"");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::kInvalidArgument);
+  EXPECT_THAT(ToString(refused.error()), HasSubstr("nobody-has-it"));
+  EXPECT_EQ((*vault_->GetConfiguration())->text, kRules);
+}
+
+// Images of two threads, and an administrator who changes the group meanwhile: in the end all of
+// the study has what was set last.
+TEST_F(VaultAccess, ChangesWhileImagesArriveHoldForAll) {
+  Store("0", {.sop_uid = "2.25.1000", .modality = "CT"});
+  const NodeId study = Study();
+  std::vector<std::jthread> writers;
+  for (int writer = 0; writer < 2; ++writer)
+    writers.emplace_back([this, writer] {
+      for (int i = 0; i < 20; ++i) {
+        const int number = 100 * (writer + 1) + i;
+        Store(std::to_string(number),
+              {.sop_uid = "2.25." + std::to_string(number), .modality = i % 2 == 0 ? "CT" : "MG"});
+      }
+    });
+  for (int i = 0; i < 20; ++i) EXPECT_THAT(Chgrp(study, i % 2 == 0 ? kCardio : kOncology), IsOk());
+  writers.clear();
+  for (const std::string& name : Names(kArchiveInode))
+    EXPECT_EQ(AccessTo(Walk("/archive/" + name)), "3004 0640") << name;
+}
+
+}  // namespace
+}  // namespace leadglass
