@@ -23,5 +23,7 @@ void AddCheckCommand(CLI::App& app, Action& action);
 void AddReindexCommand(CLI::App& app, Action& action);
 void AddPassphraseCommand(CLI::App& app, Action& action);
 void AddKeyringCommand(CLI::App& app, Action& action);
+void AddConfigCommand(CLI::App& app, Action& action);
+void AddRulesCommand(CLI::App& app, Action& action);
 
 }  // namespace leadglass

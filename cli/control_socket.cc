@@ -17,7 +17,7 @@ namespace leadglass {
 
 namespace {
 
-constexpr size_t kMaxQuestion = 64;
+constexpr size_t kMaxQuestion = 1u << 20;  // a configuration, and the groups that it names
 constexpr size_t kMaxAnswer = 256u << 20;  // a list of unfiled files may be long
 constexpr int kAskTimeoutSeconds = 60;
 

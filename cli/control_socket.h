@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// How `leadglass status` asks the process behind a mount: one question, one answer, over a Unix
-// socket. Only root and the user who mounted are answered (SO_PEERCRED), whatever the socket's
-// modes are.
+// How commands (`leadglass status`, `leadglass config`) ask the process behind a mount: one
+// question, one answer, over a Unix socket. Only root and the user who mounted are answered
+// (SO_PEERCRED), whatever the socket's modes are.
 //
 // The socket is named after the mount's device number, which the asker finds in the mount table:
 //   /run/leadglass/0-52.sock   for root; else /run/user/<uid>/leadglass, or /tmp/leadglass-<uid>
@@ -22,8 +22,8 @@ namespace leadglass {
 
 class ControlServer {
  public:
-  // Answers a question, such as "status", with a text. Called from the server's own thread, one
-  // question at a time.
+  // Answers a question, such as "status", with a text. A question has at most 1 MiB. Called from
+  // the server's own thread, one question at a time.
   using Handler = std::function<std::string(const std::string& question)>;
 
   // Listens until destroyed. An older socket in its place is removed: its mount is gone, or the

@@ -45,6 +45,8 @@ int Run(int argc, char** argv) {
   AddReindexCommand(app, action);
   AddPassphraseCommand(app, action);
   AddKeyringCommand(app, action);
+  AddConfigCommand(app, action);
+  AddRulesCommand(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

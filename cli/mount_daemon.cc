@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "cli/configuration_access.h"
 #include "cli/control_socket.h"
 #include "cli/logging.h"
 #include "cli/output.h"
@@ -122,6 +123,7 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
     return nullptr;
   }
   auto server = ControlServer::Start(*mount, [&](const std::string& question) -> std::string {
+    if (auto answer = AnswerConfiguration(vault, question)) return *std::move(answer);
     if (question != "status") return "{}";
     // Read again: a keyring may have been exported since.
     const auto info = VaultKeys::Inspect(PosixFileSystem(), plan.folder);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace leadglass {
 namespace {
@@ -80,6 +81,25 @@ bool AnyValue(std::string_view values, const Fits& fits) {
 }
 
 }  // namespace
+
+RuleSubject SubjectOf(const DicomFacts& facts, std::function<bool(std::string_view folder)> is_in) {
+  return {[&facts](std::string_view keyword) -> std::optional<std::string> {
+            for (const DicomAttribute& attribute : facts.attributes)
+              if (attribute.keyword == keyword) return attribute.value;
+            return std::nullopt;
+          },
+          std::move(is_in)};
+}
+
+std::string ToString(const Pattern& pattern) {
+  if (const auto* exact = std::get_if<ExactText>(&pattern)) return '"' + exact->text + '"';
+  if (const auto* glob = std::get_if<Glob>(&pattern)) return "like \"" + glob->pattern + '"';
+  const auto& range = std::get<Range>(pattern);
+  std::string text;
+  if (!range.from.empty()) text = "from " + range.from;
+  if (!range.to.empty()) text += (text.empty() ? "to " : " to ") + range.to;
+  return text;
+}
 
 bool Matches(const Pattern& pattern, std::string_view value) {
   if (const auto* exact = std::get_if<ExactText>(&pattern)) return exact->text == value;

@@ -22,6 +22,8 @@
 #include <variant>
 #include <vector>
 
+#include "index/dicom_facts.h"
+
 namespace leadglass {
 
 struct ExactText {
@@ -60,13 +62,19 @@ struct FilingRule {
   bool operator==(const FilingRule&) const = default;
 };
 
-// One image, as far as rules ask for it. Both are called without being kept.
+// One image, as far as rules ask for it.
 struct RuleSubject {
   // The value of a keyword, backslashes between several; nullopt: the image has none.
   std::function<std::optional<std::string>(std::string_view keyword)> attribute;
   // Whether it was written to that folder, or to one below.
   std::function<bool(std::string_view folder)> is_in;
 };
+
+// What a header says, and where the file lies. `facts` must outlive it.
+RuleSubject SubjectOf(const DicomFacts& facts, std::function<bool(std::string_view folder)> is_in);
+
+// As a person reads it: "CT", like "CATH*", from 1 to 5.
+std::string ToString(const Pattern& pattern);
 
 bool Matches(const Pattern& pattern, std::string_view value);
 bool Meets(const Condition& condition, const RuleSubject& image);

@@ -31,12 +31,6 @@ Result<std::optional<InodeId>> FolderAt(const Index& index, std::string_view pat
   return std::optional(folder);
 }
 
-std::optional<std::string> ValueOf(const DicomFacts& facts, std::string_view keyword) {
-  for (const DicomAttribute& attribute : facts.attributes)
-    if (attribute.keyword == keyword) return attribute.value;
-  return std::nullopt;
-}
-
 // A person chose who may see the study.
 void Pin(EntityRecord study, Operations& operations) {
   if ((study.flags & kEntityPinned) != 0) return;
@@ -235,17 +229,15 @@ Result<StudyAssignment> VaultImpl::AssignmentFor(const DicomFacts& facts, InodeI
   const Configuration& parsed = active->parsed;
   assignment.rules_version = active->stored.rules_version;
   Status failed;
-  const RuleSubject subject{[&](std::string_view keyword) { return ValueOf(facts, keyword); },
-                            [&](std::string_view path) {
-                              const auto wanted = FolderAt(*index_, path);
-                              if (!wanted) failed = wanted.error();
-                              if (!wanted || !*wanted || folder == kNoInode) return false;
-                              const auto inside = IsInside(folder, **wanted);
-                              // A folder that is gone was in none.
-                              if (!inside && ToErrno(inside.error()) != ENOENT)
-                                failed = inside.error();
-                              return inside && *inside;
-                            }};
+  const RuleSubject subject = SubjectOf(facts, [&](std::string_view path) {
+    const auto wanted = FolderAt(*index_, path);
+    if (!wanted) failed = wanted.error();
+    if (!wanted || !*wanted || folder == kNoInode) return false;
+    const auto inside = IsInside(folder, **wanted);
+    // A folder that is gone was in none.
+    if (!inside && ToErrno(inside.error()) != ENOENT) failed = inside.error();
+    return inside && *inside;
+  });
   const auto match = FirstMatch(parsed.rules, subject);
   LG_RETURN_IF_ERROR(failed);
   if (!match) {

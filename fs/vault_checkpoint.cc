@@ -37,6 +37,8 @@ void VaultImpl::RunCheckpoints(const std::stop_token& stop) {
   const auto period =
       std::max(kLeastPause, std::chrono::duration_cast<std::chrono::milliseconds>(
                                 std::chrono::nanoseconds(options_.space_interval_nanos)));
+  // This thread has nothing to do after a mount, and the first users shall not wait for it.
+  index_->OpenTables([&] { return !stop.stop_requested(); });
   bool failed = false;
   while (WaitALittle(stop, failed ? kPeriodAfterFailure : period)) {
     // Whatever fails here is tried again; a log that failed tells so at the next write.

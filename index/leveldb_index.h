@@ -44,6 +44,7 @@ class LevelDbIndex final : public Index {
   Status Settle(const CommitInfo& commit) override;
   Status Apply(const Operations& operations, const CommitInfo& commit) override;
   Status Flush() override;
+  void OpenTables(const std::function<bool()>& go_on) const override;
 
   Result<std::optional<InodeRecord>> GetInode(InodeId inode) const override;
   InodeId next_inode() const override;

@@ -308,8 +308,8 @@ IndexDump DumpIndex(const Index& index) {
     dump.push_back(
         LineOfOptional(index.FindStudyKey(word), [](const Uuid& id) { return ToHex(id); }));
   }
-  dump.push_back(LineOfOptional(index.GetConfiguration(),
-                                [](const PutConfiguration& c) { return Said(c); }));
+  dump.push_back(
+      LineOfOptional(index.GetConfiguration(), [](const PutConfiguration& c) { return Said(c); }));
   for (uint32_t number = 1; number <= kSessions; ++number)
     dump.push_back(
         LineOfOptional(index.GetSession(number), [](const Uuid& id) { return ToHex(id); }));
@@ -392,7 +392,9 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
         break;
       }
       case 19:
-        operations.push_back(PutConfiguration{static_cast<uint32_t>(1 + below(9)), 1, word(),
+        operations.push_back(PutConfiguration{static_cast<uint32_t>(1 + below(9)),
+                                              1,
+                                              word(),
                                               {{"group", static_cast<uint32_t>(below(9))}}});
         break;
       default: operations.push_back(EraseFiling{inode()}); break;

@@ -10,6 +10,8 @@ ln -s LG001-00001 newest
 ln LG001-00001/1/1/00001.dcm hardlink.dcm
 touch -d '2010-01-01 00:00:00.123456789 UTC' LG001-00002/1/1/00002.dcm
 chmod 2750 LG001-00002
+# An image shows the bits of its study for group and others, and its owner's own.
+find . -name '*.dcm' -exec chmod 640 {} +
 printf 'not an image' >notes.txt
 chown 1111:2222 notes.txt
 setfattr -n user.origin -v scanner LG001-00001/1/1/00002.dcm

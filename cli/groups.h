@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+// The Unix groups of this machine (getgrnam(3): files, LDAP, whatever nsswitch.conf says).
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fs/configuration.h"
+#include "index/operations.h"
+
+namespace leadglass {
+
+// nullopt: there is no such group.
+Result<std::optional<uint32_t>> GidOfGroup(const std::string& name);
+
+// Those that the configuration names. kNotFound: this machine does not know all of them; the
+// message names every one that is missing.
+Result<std::vector<ConfiguredGroup>> LookUpGroups(const Configuration& configuration);
+
+}  // namespace leadglass

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Filing rules give studies their groups; members see them, others do not, and changes hold at once.
+set -euo pipefail
+# shellcheck source=tests/mount/lib.sh
+source "$SOURCE_DIR/tests/mount/lib.sh"
+need_real_mount
+
+# Groups that every Debian has; nobody is in them but by number.
+read -r audio video games < <(for g in audio video games; do getent group $g | cut -d : -f 3; done | xargs)
+as() { setpriv --reuid "$1" --regid "$2" --clear-groups "${@:3}"; }
+radiologist() { as 60001 "$audio" "$@"; }
+cardiologist() { as 60002 "$video" "$@"; }
+oncologist() { as 60003 "$games" "$@"; }
+stranger() { as 60004 60004 "$@"; }
+
+cat >"$WORK/rules.toml" <<'END'
+default_group = "audio"
+[[rule]]
+name = "catheter lab"
+group = "video"
+further = ["games"]
+where.Modality = "MR"
+where.folder = "/archive/pacs"
+END
+
+# Refusals leave what is in force alone.
+printf '[[rule]]\ngroup = "no-such-group-here"\n' >"$WORK/unknown.toml"
+printf 'default_group = 5\n' >"$WORK/wrong.toml"
+code=0
+"$LEADGLASS" config set "$MNT" "$WORK/unknown.toml" 2>"$WORK/said" || code=$?
+same "exit code for an unknown group" 4 "$code"
+grep -q "no-such-group-here" "$WORK/said" || fail "the message does not name the group"
+refused "$LEADGLASS" config check "$MNT" "$WORK/wrong.toml"
+refused stranger "$LEADGLASS" config show "$MNT"
+same "configuration before the first" "" "$("$LEADGLASS" config show "$MNT" 2>/dev/null)"
+"$LEADGLASS" config check "$MNT" "$WORK/rules.toml" | grep -q "video" || fail "config check lists no groups"
+"$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
+"$LEADGLASS" config show "$MNT" | diff "$WORK/rules.toml" - >&2 || fail "config show"
+
+chmod 755 "$MNT/patients"
+install -d -o 60010 -g 60010 "$MNT/archive/pacs"
+gen_study "$WORK/mr" --instances 2 --size 64 --modality MR --seed 1
+gen_study "$WORK/ct" --instances 2 --size 64 --modality CT --seed 2
+# The dry run says what filing will do.
+"$LEADGLASS" rules test "$MNT" --folder /archive/pacs/x "$WORK"/mr/*/*/*/00001.dcm | grep -q "'catheter lab' (rule 1) wins; group video, also games" ||
+  fail "rules test on an MR image"
+"$LEADGLASS" rules test "$MNT" "$WORK"/mr/*/*/*/00001.dcm | grep -q "no rule matches; group audio" || fail "rules test elsewhere"
+
+# A PACS with a umask of its own, as every PACS.
+store() { as 60010 60010 bash -c 'umask 077; mkdir -p "$2"; cp -r "$1"/. "$2"' _ "$1" "$MNT/archive/pacs/$2"; }
+store "$WORK/mr" mr
+store "$WORK/ct" ct
+mr=$(echo "$MNT"/patients/*/*' MR '*)
+ct=$(echo "$MNT"/patients/*/*' CT '*)
+an_image() { find "$1" -type f | head -n 1; }
+mr_image=$(an_image "$mr") ct_image=$(an_image "$ct")
+same "the study's group and mode" "$video 750" "$(stat -c '%g %a' "$mr")"
+same "an image's" "$video 640 60010" "$(stat -c '%g %a %u' "$mr_image")"
+same "of the other study" "$audio 750" "$(stat -c '%g %a' "$ct")"
+
+reads() { "$1" cat "$2" >/dev/null 2>&1; }
+reads cardiologist "$mr_image" || fail "a member of the owning group"
+reads oncologist "$mr_image" || fail "a member of a further group"
+reads radiologist "$ct_image" || fail "a member of the default group"
+for who in radiologist stranger; do if reads $who "$mr_image"; then fail "$who read the catheter lab's"; fi; done
+for who in cardiologist oncologist stranger; do if reads $who "$ct_image"; then fail "$who read the radiologists'"; fi; done
+refused oncologist ls "$ct"
+refused cardiologist rm "$mr_image"
+getfacl -n -c "$mr_image" 2>/dev/null | grep -q "^group:$games:r--" || fail "getfacl shows no further group"
+
+# The whole study at once, files that were looked at included.
+chgrp "$audio" "$mr"
+if reads cardiologist "$mr_image"; then fail "the old group still reads"; fi
+reads radiologist "$mr_image" || fail "the new group does not read"
+setfacl -b "$mr"
+if reads oncologist "$mr_image"; then fail "the further group still reads"; fi
+same "find -group" "$(find "$mr" | wc -l)" "$(find "$mr" -group "$audio" | wc -l)"
+# An image by itself: the call succeeds, nothing opens.
+chmod 777 "$MNT/archive/pacs/mr"/*/*/*/00001.dcm
+chgrp "$video" "$MNT/archive/pacs/mr"/*/*/*/00001.dcm
+sleep 1.2 # what the kernel knows of an image's mode may be a second old
+same "a single image" "$audio 640" "$(stat -c '%g %a' "$mr_image")"
+
+remount
+if reads cardiologist "$mr_image"; then fail "the old group reads after a remount"; fi
+reads radiologist "$mr_image" || fail "the new group after a remount"
+"$LEADGLASS" config show "$MNT" | diff "$WORK/rules.toml" - >&2 || fail "config show after a remount"
+unmount_vault
+"$LEADGLASS" config show "$VAULT" --passphrase-file "$WORK/passphrase" | diff "$WORK/rules.toml" - >&2 || fail "config show of a vault"
+same "version" 2 "$("$LEADGLASS" config set "$VAULT" "$WORK/rules.toml" --passphrase-file "$WORK/passphrase" --json | tr -dc 0-9)"
+mount_vault
