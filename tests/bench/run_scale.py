@@ -182,6 +182,8 @@ def plot(rows, path):
         script += [f"set title '{name}' noenhanced", f"$points << END\n{points}\nEND",
                    "plot $points with linespoints pointtype 7 linecolor '#1f5fa8'"]
     run("gnuplot", input="\n".join(script) + "\n")
+    lines = path.read_text(encoding="utf-8").splitlines()  # gnuplot leaves spaces at their ends
+    path.write_text("\n".join(line.rstrip() for line in lines) + "\n", encoding="utf-8")
 
 
 def main():

@@ -154,6 +154,35 @@ TEST_F(IndexTest, WithoutFlushIsAsOfTheLastTable) {
   EXPECT_EQ(index_->counts().inodes, 1u);
 }
 
+TEST_F(IndexTest, OpensNoFileForALookupOnceTablesAreOpened) {
+  constexpr InodeId kLeast = 100, kEnd = 6'000;
+  options_.write_buffer_bytes = 64 << 10;  // LevelDB's least: several tables
+  Reopen();
+  for (InodeId inode = kLeast; inode < kEnd; ++inode) Apply({PutInode{SampleInode(inode)}});
+  ASSERT_THAT(index_->Flush(), IsOk());
+  const auto files_opened = [&] {
+    fs_.FailFrom(UINT64_MAX, EIO, FaultFileSystem::Lasts::kForOneCall,
+                 {FaultFileSystem::Call::kOpen});
+    for (InodeId inode = kLeast; inode < kEnd; inode += 7)
+      EXPECT_THAT(index_->GetInode(inode), IsOkAndHolds(SampleInode(inode)));
+    return fs_.calls();
+  };
+  Reopen();
+  EXPECT_GT(files_opened(), 0u);  // so that the next one says something
+  Reopen();
+  index_->OpenTables([] { return true; });
+  EXPECT_EQ(files_opened(), 0u);
+}
+
+TEST_F(IndexTest, OpensTablesOnlyAsLongAsItMay) {
+  for (InodeId inode = 100; inode < 200; ++inode) Apply({PutInode{SampleInode(inode)}});
+  ASSERT_THAT(index_->Flush(), IsOk());
+  Reopen();
+  int asked = 0;
+  index_->OpenTables([&] { return ++asked < 3; });
+  EXPECT_EQ(asked, 3);
+}
+
 TEST_F(IndexTest, MakesTheLogDurableBeforeATable) {
   int calls = 0;
   options_.make_log_durable = [&] {

@@ -47,7 +47,9 @@ gen_study "$WORK/ct" --instances 2 --size 64 --modality CT --seed 2
 "$LEADGLASS" rules test "$MNT" "$WORK"/mr/*/*/*/00001.dcm | grep -q "no rule matches; group audio" || fail "rules test elsewhere"
 
 # A PACS with a umask of its own, as every PACS.
-store() { as 60010 60010 bash -c 'umask 077; mkdir -p "$2"; cp -r "$1"/. "$2"' _ "$1" "$MNT/archive/pacs/$2"; }
+store() {
+  (umask 077 && as 60010 60010 mkdir "$MNT/archive/pacs/$2" && as 60010 60010 cp -r "$1"/. "$MNT/archive/pacs/$2")
+}
 store "$WORK/mr" mr
 store "$WORK/ct" ct
 mr=$(echo "$MNT"/patients/*/*' MR '*)
