@@ -92,6 +92,7 @@ Result<Attributes> VaultImpl::SetViewFolderAttributes(const InodePtr& state,
                                                       const AttributeChange& change) {
   MutexLock names(names_mutex_);
   LG_ASSIGN_OR_RETURN(auto entity, index_->GetEntityOfFolder(state->id));
+  if (!entity && state->id != kPatientsInode) return PosixError(ENOENT);  // it has just gone
   const bool is_study = entity && entity->kind == EntityKind::kStudy;
   // /patients itself is an ordinary folder but for its names. A patient's folder hides nothing that
   // a study's does not, and a series has what its study has: what is asked for them is taken, so
@@ -169,10 +170,16 @@ Status VaultImpl::SetViewAcl(const InodePtr& state, std::string_view name,
 Status VaultImpl::LoadConfiguration() {
   LG_ASSIGN_OR_RETURN(auto stored, index_->GetConfiguration());
   if (!stored) return {};
-  LG_ASSIGN_OR_RETURN(Configuration parsed, ParseConfiguration(stored->text));
+  auto parsed = ParseConfiguration(stored->text);
+  // Studies would be filed into groups that nobody chose.
+  if (!parsed)
+    return Error(Errc::kUnsupported,
+                 "this version does not understand the vault's configuration, "
+                 "which another one accepted: use that one (" +
+                     parsed.error().context + ")");
   MutexLock lock(configuration_mutex_);
   configuration_ = std::make_shared<const ActiveConfiguration>(
-      ActiveConfiguration{*std::move(stored), std::move(parsed)});
+      ActiveConfiguration{*std::move(stored), *std::move(parsed)});
   return {};
 }
 
