@@ -70,7 +70,7 @@ std::string Escaped(const std::string& text) {
 }  // namespace
 
 Timeouts TimeoutsFor(const Attributes& attributes) {
-  if (!attributes.volatile_names) return {attributes.volatile_access ? kShort : kLong, kLong};
+  if (!attributes.volatile_names) return {kLong, kLong};
   // What is listed below changes without the kernel's doing, and link count and times with it.
   if (S_ISDIR(attributes.mode)) return {kShort, kShort};
   // A name in a view may be gone a second early or late: nothing can be written through it.

@@ -79,8 +79,6 @@ struct Attributes {
   // Names here come and go without the kernel's doing (views, /incoming): the layer above must not
   // let the kernel keep the name, or the absence of names below a folder, without asking again.
   bool volatile_names = false;
-  // Group and mode are a study's, and change with it without the kernel's doing.
-  bool volatile_access = false;
 };
 
 // What SETATTR asks for; only what is set changes. Times are nanoseconds.

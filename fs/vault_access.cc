@@ -83,9 +83,19 @@ Result<std::optional<ByteVector>> VaultImpl::EffectiveAcl(const InodeRecord& rec
   return std::optional(std::move(of_file));
 }
 
+// The kernel keeps an image's attributes for long where it has them by its name in the archive.
 void VaultImpl::StudyChanged(InodeId study) {
   study_access_.Forget(study);
   Notice(study, false);
+  // Damage in the index is told to who asks for what is damaged.
+  (void)index_->VisitNames(study, 0, [&](const NameRecord& series) {
+    Notice(series.inode, false);
+    (void)index_->VisitNames(series.inode, 0, [&](const NameRecord& image) {
+      Notice(image.inode, false);
+      return true;
+    });
+    return true;
+  });
 }
 
 Result<Attributes> VaultImpl::SetViewFolderAttributes(const InodePtr& state,

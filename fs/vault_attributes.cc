@@ -24,7 +24,6 @@ Attributes VaultImpl::ToAttributes(NodeId node, const InodeRecord& record) const
   attributes.ctime = record.ctime;
   attributes.volatile_names = record.inode == kPatientsInode || record.inode == kIncomingInode ||
                               (record.flags & kInodeViewFolder) != 0 || IsViewNode(node);
-  attributes.volatile_access = record.study != kNoInode;
   return attributes;
 }
 

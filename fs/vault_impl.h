@@ -159,7 +159,7 @@ class VaultImpl final : public Vault {
   Result<InodeRecord> EffectiveRecord(InodeRecord record) const;
   Result<std::optional<ByteVector>> EffectiveAcl(const InodeRecord& record) const;
   // After a study's group, mode or list was changed.
-  void StudyChanged(InodeId study);
+  void StudyChanged(InodeId study) LG_REQUIRES(names_mutex_);
   Result<Attributes> SetViewFolderAttributes(const InodePtr& state, const AttributeChange& change);
   // Whether it is a study's folder, or something whose access a folder of the views decides.
   static bool FollowsAStudy(const InodePtr& state);

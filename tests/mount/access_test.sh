@@ -71,7 +71,11 @@ refused cardiologist rm "$mr_image"
 getfacl -n -c "$mr_image" 2>/dev/null | grep -q "^group:$games:r--" || fail "getfacl shows no further group"
 
 # The whole study at once, files that were looked at included.
+archived=$(an_image "$MNT/archive/pacs/mr")
+stat "$archived" >/dev/null # the kernel keeps it
 chgrp "$audio" "$mr"
+archived_has_group() { [[ $(stat -c %g "$archived") == "$audio" ]]; }
+wait_for 5 "the archive's name of the image to have the new group" archived_has_group
 if reads cardiologist "$mr_image"; then fail "the old group still reads"; fi
 reads radiologist "$mr_image" || fail "the new group does not read"
 setfacl -b "$mr"
