@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -18,16 +16,6 @@ struct ConfigArguments {
   std::string file;
   bool json = false;
 };
-
-Result<std::string> ReadText(const std::string& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return SystemError(errno, "open " + file);
-  std::string text(kMaxConfigurationBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (in.bad()) return SystemError(EIO, "read " + file);
-  text.resize(static_cast<size_t>(in.gcount()));
-  return text;
-}
 
 ExitCode RunShow(const ConfigArguments& arguments) {
   const auto configuration = ReadConfiguration(arguments.vault);
@@ -53,7 +41,7 @@ ExitCode RunShow(const ConfigArguments& arguments) {
 }
 
 ExitCode RunSet(const ConfigArguments& arguments) {
-  const auto text = ReadText(arguments.file);
+  const auto text = ReadConfigurationFile(arguments.file);
   if (!text) return Fail(text.error());
   const auto version = WriteConfiguration(arguments.vault, *text);
   if (!version) return Fail(version.error());
@@ -90,7 +78,7 @@ ExitCode RunCheck(const ConfigArguments& arguments) {
     if (!stored) return Fail(stored.error());
     if (*stored) text = (*stored)->text;
   } else {
-    auto read = ReadText(arguments.file);
+    auto read = ReadConfigurationFile(arguments.file);
     if (!read) return Fail(read.error());
     text = *std::move(read);
   }

@@ -2,8 +2,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -157,10 +155,8 @@ Result<Configuration> WantedConfiguration(const RulesArguments& arguments) {
     LG_ASSIGN_OR_RETURN(const auto stored, ReadConfiguration(arguments.vault));
     return ParseConfiguration(stored ? stored->text : std::string());
   }
-  std::ifstream in(arguments.configuration, std::ios::binary);
-  if (!in) return SystemError(errno, "open " + arguments.configuration);
-  return ParseConfiguration(
-      std::string(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()));
+  LG_ASSIGN_OR_RETURN(const std::string text, ReadConfigurationFile(arguments.configuration));
+  return ParseConfiguration(text);
 }
 
 ExitCode RunTest(const RulesArguments& arguments) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/configuration_access.h"
 
+#include <cerrno>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "cli/groups.h"
@@ -87,6 +89,16 @@ std::string Answer(Vault& vault, const Json& question) {
 }
 
 }  // namespace
+
+Result<std::string> ReadConfigurationFile(const std::string& file) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return SystemError(errno, "open " + file);
+  std::string text(kMaxConfigurationBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return SystemError(EIO, "read " + file);
+  text.resize(static_cast<size_t>(in.gcount()));
+  return text;
+}
 
 Result<std::optional<PutConfiguration>> ReadConfiguration(const ConfiguredVault& vault) {
   const auto path = CanonicalPath(vault.path);

@@ -18,6 +18,10 @@ struct ConfiguredVault {
   std::string passphrase_file;  // for a vault that is not mounted; empty: asks
 };
 
+// The text of a file, up to one byte more than a configuration may have. Errors of the operating
+// system have their errno.
+Result<std::string> ReadConfigurationFile(const std::string& file);
+
 // nullopt: none was ever set. Errors of AskControl(), UnlockVault() and Vault::Open().
 Result<std::optional<PutConfiguration>> ReadConfiguration(const ConfiguredVault& vault);
 // Gives the new version. kNotFound: a group that it names is unknown here. kInvalidArgument: it

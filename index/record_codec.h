@@ -13,6 +13,8 @@
 //   - a FieldReader's value is half filled, and to be thrown away. Nothing was read beyond the
 //     input, and no more memory taken than its bytes need, whatever they are.
 // Numbers are unsigned, little-endian and of the width of their type; times are i64 nanoseconds.
+// What a later version appended to a body follows `if (!a.HasMore()) return;`: bytes of an older
+// version end there, and the fields keep their defaults. All of it is there, or none.
 // An archive belongs to one thread. A FieldReader does not own its bytes; what it decodes does.
 //
 //   FieldReader fields(body);
