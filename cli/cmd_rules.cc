@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/configuration_access.h"
 #include "cli/output.h"
+#include "fs/configuration.h"
 #include "fs/fuse_mounts.h"
 #include "index/parser_worker.h"
 
