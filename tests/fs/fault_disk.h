@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <random>
@@ -25,7 +26,10 @@ inline constexpr Caller kRootUser{0, 0, 1, 022};
 inline std::string Noise(uint64_t seed, size_t length) {
   std::mt19937_64 random(seed);
   std::string bytes(length, '\0');
-  for (char& byte : bytes) byte = static_cast<char>(random());
+  for (size_t at = 0; at < length; at += sizeof(uint64_t)) {
+    const uint64_t word = random();
+    std::memcpy(bytes.data() + at, &word, std::min(sizeof word, length - at));
+  }
   return bytes;
 }
 
