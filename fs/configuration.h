@@ -16,7 +16,7 @@
 namespace leadglass {
 
 struct Configuration {
-  // Whether root reads what its groups do not let it. Kept; nothing acts on it yet.
+  // Whether root reads what its groups do not let it.
   enum class Root : uint8_t { kAll, kNone };
   Root root = Root::kAll;
   std::string default_group;  // of studies that no rule matches; empty: the vault's owner's

@@ -45,7 +45,7 @@ AttributeChange ChangeOf(const struct stat& wanted, int to_set) {
 void OpSetattr(fuse_req_t raw, fuse_ino_t ino, struct stat* wanted, int to_set, fuse_file_info*) {
   Serve(raw, "setattr", [&](Request& request) {
     request.AnswerAttributes(request.vault().SetAttributes(
-        VaultNodeOf(ino), ChangeOf(*wanted, to_set), CurrentRequestKillsSetId()));
+        request.caller(), VaultNodeOf(ino), ChangeOf(*wanted, to_set), CurrentRequestKillsSetId()));
   });
 }
 

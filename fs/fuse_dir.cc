@@ -14,7 +14,7 @@ namespace {
 
 void OpLookup(fuse_req_t raw, fuse_ino_t parent, const char* name) {
   Serve(raw, "lookup", [&](Request& request) {
-    request.Answer(request.vault().Lookup(VaultNodeOf(parent), name));
+    request.Answer(request.vault().Lookup(request.caller(), VaultNodeOf(parent), name));
   });
 }
 
@@ -61,34 +61,36 @@ void OpReadlink(fuse_req_t raw, fuse_ino_t ino) {
 
 void OpLink(fuse_req_t raw, fuse_ino_t ino, fuse_ino_t new_parent, const char* new_name) {
   Serve(raw, "link", [&](Request& request) {
-    request.Answer(request.vault().Link(VaultNodeOf(ino), VaultNodeOf(new_parent), new_name));
+    request.Answer(request.vault().Link(request.caller(), VaultNodeOf(ino), VaultNodeOf(new_parent),
+                                        new_name));
   });
 }
 
 void OpUnlink(fuse_req_t raw, fuse_ino_t parent, const char* name) {
   Serve(raw, "unlink", [&](Request& request) {
-    request.Answer(request.vault().Unlink(VaultNodeOf(parent), name));
+    request.Answer(request.vault().Unlink(request.caller(), VaultNodeOf(parent), name));
   });
 }
 
 void OpRmdir(fuse_req_t raw, fuse_ino_t parent, const char* name) {
   Serve(raw, "rmdir", [&](Request& request) {
-    request.Answer(request.vault().RemoveFolder(VaultNodeOf(parent), name));
+    request.Answer(request.vault().RemoveFolder(request.caller(), VaultNodeOf(parent), name));
   });
 }
 
 void OpRename(fuse_req_t raw, fuse_ino_t parent, const char* name, fuse_ino_t new_parent,
               const char* new_name, unsigned flags) {
   Serve(raw, "rename", [&](Request& request) {
-    request.Answer(request.vault().Rename(VaultNodeOf(parent), name, VaultNodeOf(new_parent),
-                                          new_name, flags));
+    request.Answer(request.vault().Rename(request.caller(), VaultNodeOf(parent), name,
+                                          VaultNodeOf(new_parent), new_name, flags));
   });
 }
 
 // The kernel may keep the list of a folder in which only the kernel changes names.
 void OpOpendir(fuse_req_t raw, fuse_ino_t ino, fuse_file_info* info) {
   Serve(raw, "opendir", [&](Request& request) {
-    const Result<Attributes> folder = request.vault().GetAttributes(VaultNodeOf(ino));
+    const Result<Attributes> folder =
+        request.vault().OpenFolder(request.caller(), VaultNodeOf(ino));
     if (!folder) return request.Fail(folder.error());
     info->cache_readdir = folder->volatile_names ? 0 : 1;
     info->keep_cache = info->cache_readdir;
@@ -103,7 +105,10 @@ Result<size_t> FillListing(Request& request, fuse_ino_t ino, off_t offset, bool 
   std::string name;
   const auto add = [&](const Vault::ListedEntry& listed) {
     name.assign(listed.name);
-    const fuse_entry_param entry = EntryOf(listed.attributes);
+    fuse_entry_param entry = EntryOf(listed.attributes);
+    // A name that not everybody has is looked up by each who uses it: without a node the kernel
+    // takes the entry for a name alone.
+    if (listed.attributes.per_caller) entry.ino = 0;
     const auto cookie = static_cast<off_t>(listed.cookie);
     char* const at = buffer.data() + used;
     const size_t room = buffer.size() - used;
@@ -114,8 +119,8 @@ Result<size_t> FillListing(Request& request, fuse_ino_t ino, off_t offset, bool 
     used += size;
     return true;
   };
-  LG_RETURN_IF_ERROR(
-      request.vault().List(VaultNodeOf(ino), static_cast<uint64_t>(offset), plus, add));
+  LG_RETURN_IF_ERROR(request.vault().List(request.caller(), VaultNodeOf(ino),
+                                          static_cast<uint64_t>(offset), plus, add));
   return used;
 }
 

@@ -16,13 +16,9 @@ OpenFile& FileOf(const fuse_file_info* info) {
   return *reinterpret_cast<OpenFile*>(static_cast<uintptr_t>(info->fh));
 }
 
-// With the write-back cache the kernel reads through any handle, to fill a page that is written in
-// part, and places appended bytes itself.
-int VaultFlags(int flags) {
-  flags &= ~O_APPEND;
-  if ((flags & O_ACCMODE) == O_WRONLY) flags = (flags & ~O_ACCMODE) | O_RDWR;
-  return flags;
-}
+// With the write-back cache the kernel places appended bytes itself. (It also reads through any
+// handle, to fill a page that is written in part; the vault lets it.)
+int VaultFlags(int flags) { return flags & ~O_APPEND; }
 
 bool Writes(int flags) { return (flags & O_ACCMODE) != O_RDONLY; }
 
@@ -35,12 +31,12 @@ Times TimesOf(const FuseContext& context) {
 
 // Opens; with O_TRUNC by a caller who may not keep set-id bits, in two steps, because only a change
 // of size says whether it keeps them.
-Result<OpenFile*> OpenNode(FuseContext& context, NodeId node, int flags) {
+Result<OpenFile*> OpenNode(FuseContext& context, const Caller& caller, NodeId node, int flags) {
   Vault& vault = context.vault;
   const bool truncate_apart = (flags & O_TRUNC) != 0 && CurrentRequestKillsSetId();
   LG_ASSIGN_OR_RETURN(
       OpenFile* const file,
-      vault.Open(node, truncate_apart ? flags & ~O_TRUNC : flags, TimesOf(context)));
+      vault.Open(caller, node, truncate_apart ? flags & ~O_TRUNC : flags, TimesOf(context)));
   if (!truncate_apart) return file;
   AttributeChange empty;
   empty.size = 0;
@@ -48,7 +44,7 @@ Result<OpenFile*> OpenNode(FuseContext& context, NodeId node, int flags) {
     empty.mtime = now->mtime;
     empty.ctime = now->ctime;
   }
-  if (const auto changed = vault.SetAttributes(node, empty, true); !changed) {
+  if (const auto changed = vault.SetAttributes(caller, node, empty, true); !changed) {
     vault.Release(file);
     return changed.error();
   }
@@ -84,7 +80,8 @@ void OpOpen(fuse_req_t raw, fuse_ino_t ino, fuse_file_info* info) {
     FuseContext& context = request.context();
     const Status current = RequireCurrent(context.vault, ino);
     if (!current) return request.Fail(current.error());
-    const Result<OpenFile*> file = OpenNode(context, VaultNodeOf(ino), VaultFlags(info->flags));
+    const Result<OpenFile*> file =
+        OpenNode(context, request.caller(), VaultNodeOf(ino), VaultFlags(info->flags));
     if (!file) return request.Fail(file.error());
     Begin(context, ino, **file, *info);
     if (!request.AnswerOpen(*info)) End(context, ino, *info);

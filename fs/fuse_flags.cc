@@ -71,6 +71,8 @@ std::string Escaped(const std::string& text) {
 
 Timeouts TimeoutsFor(const Attributes& attributes) {
   if (!attributes.volatile_names) return {kLong, kLong};
+  // The name is there for some and not for others: whoever uses it is looked at.
+  if (attributes.per_caller) return {0, kShort};
   // What is listed below changes without the kernel's doing, and link count and times with it.
   if (S_ISDIR(attributes.mode)) return {kShort, kShort};
   // A name in a view may be gone a second early or late: nothing can be written through it.

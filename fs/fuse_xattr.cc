@@ -16,7 +16,8 @@ constexpr std::string_view kSelinux = "security.selinux";
 void OpGetxattr(fuse_req_t raw, fuse_ino_t ino, const char* name, size_t room) {
   Serve(raw, "getxattr", [&](Request& request) {
     if (name == kSelinux) return request.Errno(EOPNOTSUPP);
-    const Result<ByteVector> value = request.vault().GetXattr(VaultNodeOf(ino), name);
+    const Result<ByteVector> value =
+        request.vault().GetXattr(request.caller(), VaultNodeOf(ino), name);
     if (!value) return request.Fail(value.error());
     request.AnswerXattr(*value, room);
   });
@@ -27,7 +28,8 @@ void OpSetxattr(fuse_req_t raw, fuse_ino_t ino, const char* name, const char* va
   Serve(raw, "setxattr", [&](Request& request) {
     if (name == kSelinux) return request.Errno(EOPNOTSUPP);
     const ByteSpan bytes = AsBytes(std::string_view(value, size));
-    request.Answer(request.vault().SetXattr(VaultNodeOf(ino), name, bytes, flags));
+    request.Answer(
+        request.vault().SetXattr(request.caller(), VaultNodeOf(ino), name, bytes, flags));
   });
 }
 
@@ -43,7 +45,7 @@ void OpListxattr(fuse_req_t raw, fuse_ino_t ino, size_t room) {
 
 void OpRemovexattr(fuse_req_t raw, fuse_ino_t ino, const char* name) {
   Serve(raw, "removexattr", [&](Request& request) {
-    request.Answer(request.vault().RemoveXattr(VaultNodeOf(ino), name));
+    request.Answer(request.vault().RemoveXattr(request.caller(), VaultNodeOf(ino), name));
   });
 }
 

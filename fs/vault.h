@@ -13,8 +13,13 @@
 // file was reached through a view. Both nodes of an image share inode, bytes and st_ino; what may
 // be done differs. Folders have one node each.
 //
-// Permission bits are the kernel's business (default_permissions, POSIX ACLs); what this object
-// decides stands in Authorise(): what a view allows, read-only vaults, fixed folders. Group, mode
+// Who may do what. The kernel checks permission bits and POSIX ACLs (default_permissions) by the
+// attributes that it was told. VaultImpl::Authorise() decides the rest, for every operation that
+// has a caller: what a view allows, read-only vaults, fixed folders; at the opening of a file the
+// bits and lists again, as they are now, so that neither an attribute that the kernel kept too long
+// nor root (where the configuration says root = "none") nor a capability opens what is closed.
+// In /patients, patients and studies that the caller may not see are neither listed nor found.
+// Group, mode
 // and access list of a study's folder hold for its series folders and images, under all their
 // names: what is set on one of these succeeds and changes nothing that shows, but for an image's
 // owner and the owner's bits (docs/design.md, "Who may see what").
@@ -52,8 +57,10 @@ constexpr bool IsViewNode(NodeId node) { return (node & kViewBit) != 0; }
 
 // Who asks. The umask is applied here, unless a default ACL of the folder takes its place.
 struct Caller {
-  uid_t uid = 0;
+  uid_t uid = 0;  // as the kernel checks files with: fsuid and fsgid
   gid_t gid = 0;
+  // The thread that asks, which is there until it is answered; its supplementary groups are looked
+  // up by it. 0: it is in another PID namespace, and counts as one without any.
   pid_t pid = 0;
   mode_t umask = 0;
 };
@@ -79,6 +86,9 @@ struct Attributes {
   // Names here come and go without the kernel's doing (views, /incoming): the layer above must not
   // let the kernel keep the name, or the absence of names below a folder, without asking again.
   bool volatile_names = false;
+  // A patient's or study's folder: there for some callers and not for others, so each lookup of the
+  // name has to be asked for.
+  bool per_caller = false;
 };
 
 // What SETATTR asks for; only what is set changes. Times are nanoseconds.
@@ -178,6 +188,8 @@ class Vault {
     // Owner of the fixed folders of a new vault; Format() only.
     uint32_t owner_uid = 0;
     uint32_t owner_gid = 0;
+    // Gives a thread's supplementary groups. Null: SupplementaryGroups() of fs/credentials.h.
+    std::function<std::vector<gid_t>(pid_t)> groups_of;
     // Called while an index is rebuilt: commits done.
     std::function<void(uint64_t)> progress;
   };
@@ -210,7 +222,7 @@ class Vault {
 
   // Names. A name is 1 to 255 bytes (ENAMETOOLONG), without '/' and NUL; "." and ".." resolve in
   // Lookup. Every change is one atomic commit: after a crash it happened or it did not.
-  virtual Result<Attributes> Lookup(NodeId parent, std::string_view name) = 0;
+  virtual Result<Attributes> Lookup(const Caller& caller, NodeId parent, std::string_view name) = 0;
   virtual Result<Attributes> MakeNode(const Caller& caller, NodeId parent, std::string_view name,
                                       mode_t mode, uint64_t rdev) = 0;
   virtual Result<Attributes> MakeFolder(const Caller& caller, NodeId parent, std::string_view name,
@@ -218,21 +230,25 @@ class Vault {
   virtual Result<Attributes> MakeSymlink(const Caller& caller, NodeId parent, std::string_view name,
                                          std::string_view target) = 0;
   virtual Result<std::string> ReadSymlink(NodeId node) = 0;
-  virtual Result<Attributes> Link(NodeId node, NodeId new_parent, std::string_view new_name) = 0;
-  virtual Status Unlink(NodeId parent, std::string_view name) = 0;
-  virtual Status RemoveFolder(NodeId parent, std::string_view name) = 0;
+  virtual Result<Attributes> Link(const Caller& caller, NodeId node, NodeId new_parent,
+                                  std::string_view new_name) = 0;
+  virtual Status Unlink(const Caller& caller, NodeId parent, std::string_view name) = 0;
+  virtual Status RemoveFolder(const Caller& caller, NodeId parent, std::string_view name) = 0;
   // `flags` as renameat2(2): 0, RENAME_NOREPLACE or RENAME_EXCHANGE.
-  virtual Status Rename(NodeId parent, std::string_view name, NodeId new_parent,
-                        std::string_view new_name, unsigned flags) = 0;
+  virtual Status Rename(const Caller& caller, NodeId parent, std::string_view name,
+                        NodeId new_parent, std::string_view new_name, unsigned flags) = 0;
 
-  // Listing. Visits entries after `cookie` (0: from the start; "." and ".." come first) until the
-  // visitor returns false. Cookies stay valid while names come and go.
+  // opendir(3): whether the caller may list the folder, as Open() has it for a file.
+  virtual Result<Attributes> OpenFolder(const Caller& caller, NodeId folder) = 0;
+  // Listing, of what the caller sees. Visits entries after `cookie` (0: from the start; "." and
+  // ".." come first) until the visitor returns false. Cookies stay valid while names come and go;
+  // one that another caller was given is understood, too.
   struct ListedEntry {
     std::string_view name;
     uint64_t cookie = 0;
     Attributes attributes;  // whole when asked for, else node, inode and the type bits of mode
   };
-  virtual Status List(NodeId folder, uint64_t cookie, bool with_attributes,
+  virtual Status List(const Caller& caller, NodeId folder, uint64_t cookie, bool with_attributes,
                       const std::function<bool(const ListedEntry&)>& visitor) = 0;
   virtual Status FsyncFolder(NodeId folder) = 0;
 
@@ -240,12 +256,14 @@ class Vault {
   virtual Result<Attributes> GetAttributes(NodeId node) = 0;
   // A change of size clears the set-user-id and set-group-id bits where `kill_suidgid`; a change of
   // owner always does (non-folders).
-  virtual Result<Attributes> SetAttributes(NodeId node, const AttributeChange& change,
-                                           bool kill_suidgid) = 0;
+  virtual Result<Attributes> SetAttributes(const Caller& caller, NodeId node,
+                                           const AttributeChange& change, bool kill_suidgid) = 0;
 
   // Open files. The pointer is valid until Release(). `times` is for the O_TRUNC in `flags` and for
-  // all that is done with the file.
-  virtual Result<OpenFile*> Open(NodeId node, int flags, Times times = Times::kVault) = 0;
+  // all that is done with the file. EACCES: the caller may not (Authorise()); what is open stays
+  // so, whoever uses it and whatever changes, as POSIX has it.
+  virtual Result<OpenFile*> Open(const Caller& caller, NodeId node, int flags,
+                                 Times times = Times::kVault) = 0;
   virtual Result<Entry> Create(const Caller& caller, NodeId parent, std::string_view name,
                                mode_t mode, int flags, Times times = Times::kVault) = 0;
   // Gives up to out.size() bytes: fewer only at the end of the file. A damaged block is kCorrupt
@@ -264,10 +282,11 @@ class Vault {
   // Extended attributes. `flags` as setxattr(2). Images also show user.dicom.<Keyword>, which can
   // be set to the value they have, and not changed; removing one succeeds without effect (rsync -X
   // does that to a copy).
-  virtual Result<ByteVector> GetXattr(NodeId node, std::string_view name) = 0;
-  virtual Status SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) = 0;
+  virtual Result<ByteVector> GetXattr(const Caller& caller, NodeId node, std::string_view name) = 0;
+  virtual Status SetXattr(const Caller& caller, NodeId node, std::string_view name, ByteSpan value,
+                          int flags) = 0;
   virtual Result<std::vector<std::string>> ListXattrs(NodeId node) = 0;
-  virtual Status RemoveXattr(NodeId node, std::string_view name) = 0;
+  virtual Status RemoveXattr(const Caller& caller, NodeId node, std::string_view name) = 0;
 
   // The configuration in force; nullopt: none was ever set.
   virtual Result<std::optional<PutConfiguration>> GetConfiguration() const = 0;

@@ -8,10 +8,10 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "fs/posix_acl.h"
 #include "fs/vault_impl.h"
 #include "fs/view_editor.h"
 #include "index/dicom_keys.h"
+#include "index/posix_acl.h"
 
 namespace leadglass {
 namespace {
@@ -40,8 +40,10 @@ void Pin(EntityRecord study, Operations& operations) {
 
 }  // namespace
 
-Status VaultImpl::Authorise(NodeId node, Action action) const {
-  if (action == Action::kReadBytes) return {};
+Status VaultImpl::NodeAllows(NodeId node, Action action) const {
+  if (action == Action::kFind || action == Action::kList || action == Action::kRead ||
+      action == Action::kExecute)
+    return {};
   if (options_.read_only || Failed()) return PosixError(EROFS);
   if (IsViewNode(node)) return PosixError(EROFS);
   const InodeId inode = InodeOf(node);
@@ -55,6 +57,180 @@ Status VaultImpl::Authorise(NodeId node, Action action) const {
       return PosixError(EROFS);
   }
   return {};
+}
+
+Status VaultImpl::Authorise(const Caller& caller, NodeId node, Action action) const {
+  LG_RETURN_IF_ERROR(NodeAllows(node, action));
+  if (IsExempt(caller)) return {};
+  const InodeId inode = InodeOf(node);
+  const Credentials credentials(caller, options_.groups_of);
+  bool permitted = true;
+  switch (action) {
+    case Action::kFind: {
+      LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+      if (IsPatientFolder(record)) {
+        LG_ASSIGN_OR_RETURN(permitted, MaySeePatient(credentials, inode));
+      } else if (IsStudyFolder(record)) {
+        LG_ASSIGN_OR_RETURN(permitted, PermitsAny(credentials, record, {kMayRead, kMaySearch}));
+      }
+      return permitted ? Status{} : PosixError(ENOENT);
+    }
+    case Action::kList: {
+      // The kernel has looked at the bits. What is listed of patients is another question.
+      LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+      if ((record.flags & kInodeViewFolder) == 0 || IsPatientFolder(record)) return {};
+      LG_ASSIGN_OR_RETURN(permitted, PermitsAny(credentials, record, {kMayRead}));
+      break;
+    }
+    case Action::kRead:
+    case Action::kWrite:
+    case Action::kReadWrite:
+    case Action::kExecute: {
+      LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+      // Of the owner's own bits the kernel has seen to; he could change them, and NFS servers open
+      // for him what they do not give.
+      if (record.uid == caller.uid && !IsDisowned(credentials, record)) return {};
+      LG_ASSIGN_OR_RETURN(permitted, PermitsAny(credentials, record, {BitsFor(action)}));
+      break;
+    }
+    case Action::kChangeAttributes:
+    case Action::kAddName:
+    case Action::kRemoveName: break;  // the kernel knows owners, sticky folders and their bits
+  }
+  return permitted ? Status{} : PosixError(EACCES);
+}
+
+bool VaultImpl::IsPatientFolder(const InodeRecord& record) {
+  return (record.flags & kInodeViewFolder) != 0 && record.parent == kPatientsInode;
+}
+
+bool VaultImpl::IsStudyFolder(const InodeRecord& record) {
+  return (record.flags & kInodeViewFolder) != 0 && record.inode != kPatientsInode &&
+         record.parent != kPatientsInode && record.study == kNoInode;
+}
+
+// Only asked where root is not exempt: then it is no owner of studies either, whose folders it has
+// by default and whose images it has where it copied them in.
+bool VaultImpl::IsDisowned(const Credentials& credentials, const InodeRecord& record) {
+  return credentials.uid() == 0 &&
+         ((record.flags & kInodeViewFolder) != 0 || record.study != kNoInode);
+}
+
+uint32_t VaultImpl::BitsFor(Action action) {
+  switch (action) {
+    case Action::kWrite: return kMayWrite;
+    case Action::kReadWrite: return kMayRead | kMayWrite;
+    case Action::kExecute: return kMaySearch;
+    default: return kMayRead;
+  }
+}
+
+Result<bool> VaultImpl::PermitsAny(const Credentials& credentials, const InodeRecord& record,
+                                   std::initializer_list<uint32_t> wanted) const {
+  LG_ASSIGN_OR_RETURN(const InodeRecord shown, EffectiveRecord(record));
+  LG_ASSIGN_OR_RETURN(const auto acl, EffectiveAcl(record));
+  const auto is_in = [&](uint32_t gid) { return credentials.IsIn(gid); };
+  constexpr uint32_t kNoOwner = 0xffffffff;  // (uid_t)-1, that no one has (chown(2))
+  const uint32_t owner = IsDisowned(credentials, record) ? kNoOwner : shown.uid;
+  return std::any_of(wanted.begin(), wanted.end(), [&](uint32_t bits) {
+    return Permits({shown.mode & 0777, owner, shown.gid}, acl, credentials.uid(), is_in, bits);
+  });
+}
+
+Result<bool> VaultImpl::MaySeePatient(const Credentials& credentials, InodeId folder) const {
+  bool sees = false;
+  Status failed;
+  LG_RETURN_IF_ERROR(index_->VisitViewers(folder, [&](const Viewer& viewer, InodeId study) {
+    if (!credentials.Is(viewer)) return true;
+    const auto record = CurrentRecord(study);
+    if (!record && ToErrno(record.error()) == ENOENT) return true;  // it has just gone
+    auto permits = record ? PermitsAny(credentials, *record, {kMayRead, kMaySearch})
+                          : Result<bool>(record.error());
+    if (!permits) failed = permits.error();
+    sees = permits && *permits;
+    return failed.has_value() && !sees;
+  }));
+  LG_RETURN_IF_ERROR(failed);
+  return sees;
+}
+
+Result<std::optional<NameRecord>> VaultImpl::NameOfPatient(InodeId folder) const {
+  LG_ASSIGN_OR_RETURN(const auto entity, index_->GetEntityOfFolder(folder));
+  std::optional<NameRecord> found;
+  if (!entity || entity->kind != EntityKind::kPatient) return found;
+  LG_ASSIGN_OR_RETURN(
+      found, index_->GetName(kPatientsInode,
+                             entity->names.empty() ? entity->label : entity->names.front()));
+  if (found && found->inode == folder) return found;
+  // The catalog of an early version does not say which of the names is listed.
+  found.reset();
+  LG_RETURN_IF_ERROR(index_->VisitNames(kPatientsInode, 0, [&](const NameRecord& name) {
+    if (name.inode == folder) found = name;
+    return !found;
+  }));
+  return found;
+}
+
+namespace {
+
+// Who sees some of the patients is given them by the numbers of their folders, which is the order
+// in which they came; his cookies are those, marked. Who sees all is given the names' own cookies.
+constexpr uint64_t kByFolder = uint64_t{1} << 62;
+constexpr uint64_t kFirstNameCookie = 16;  // of names that are stored
+
+}  // namespace
+
+Status VaultImpl::ListPatients(
+    const Credentials& credentials, uint64_t cookie,
+    const std::function<bool(const NameRecord&, uint64_t)>& visitor) const {
+  InodeId after = cookie & ~kByFolder;
+  if ((cookie & kByFolder) == 0 && cookie >= kFirstNameCookie) {
+    after = UINT64_MAX - 1;
+    LG_RETURN_IF_ERROR(index_->VisitNames(kPatientsInode, cookie, [&](const NameRecord& name) {
+      after = name.inode - 1;
+      return false;
+    }));
+  }
+  Status failed;
+  LG_RETURN_IF_ERROR(index_->VisitPatientsOf(credentials.AsViewers(), after, [&](InodeId patient) {
+    const auto sees = MaySeePatient(credentials, patient);
+    if (!sees) failed = sees.error();
+    if (!sees || !*sees) return failed.has_value();
+    const auto name = NameOfPatient(patient);
+    if (!name) failed = name.error();
+    if (!name || !*name) return failed.has_value();  // it has just gone
+    return visitor(**name, patient | kByFolder);
+  }));
+  return failed;
+}
+
+Status VaultImpl::VisitNamesFor(
+    const Caller& caller, const InodeRecord& folder, uint64_t cookie,
+    const std::function<bool(const NameRecord&, uint64_t)>& visitor) const {
+  const bool is_patient = IsPatientFolder(folder);
+  if (folder.inode != kPatientsInode && !is_patient) {
+    return index_->VisitNames(folder.inode, cookie,
+                              [&](const NameRecord& name) { return visitor(name, name.cookie); });
+  }
+  if (IsExempt(caller)) {
+    const InodeId after = (cookie & kByFolder) != 0 ? cookie & ~kByFolder : kNoInode;
+    return index_->VisitNames(
+        folder.inode, after != kNoInode ? 0 : cookie,
+        [&](const NameRecord& name) { return name.inode <= after || visitor(name, name.cookie); });
+  }
+  const Credentials credentials(caller, options_.groups_of);
+  if (!is_patient) return ListPatients(credentials, cookie, visitor);
+  Status failed;
+  LG_RETURN_IF_ERROR(index_->VisitNames(folder.inode, cookie, [&](const NameRecord& name) {
+    const auto record = CurrentRecord(name.inode);
+    if (!record && ToErrno(record.error()) == ENOENT) return true;
+    auto sees = record ? PermitsAny(credentials, *record, {kMayRead, kMaySearch})
+                       : Result<bool>(record.error());
+    if (!sees) failed = sees.error();
+    if (!sees || !*sees) return failed.has_value();
+    return visitor(name, name.cookie);
+  }));
+  return failed;
 }
 
 Result<StudyAccess> VaultImpl::AccessOf(InodeId study) const {
@@ -187,6 +363,7 @@ Status VaultImpl::LoadConfiguration() {
                  "this version does not understand the vault's configuration, "
                  "which another one accepted: use that one (" +
                      parsed.error().context + ")");
+  root_reads_all_ = parsed->root == Configuration::Root::kAll;
   MutexLock lock(configuration_mutex_);
   configuration_ = std::make_shared<const ActiveConfiguration>(
       ActiveConfiguration{*std::move(stored), *std::move(parsed)});
@@ -232,6 +409,7 @@ Result<uint32_t> VaultImpl::SetConfiguration(std::string text,
   LG_RETURN_IF_ERROR(CommitAtOnce({next.stored}, false));
   LG_RETURN_IF_ERROR(SyncLog());
   const uint32_t version = next.stored.version;
+  root_reads_all_ = next.parsed.root == Configuration::Root::kAll;
   MutexLock lock(configuration_mutex_);
   configuration_ = std::make_shared<const ActiveConfiguration>(std::move(next));
   return version;

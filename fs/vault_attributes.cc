@@ -3,8 +3,8 @@
 
 #include <cerrno>
 
-#include "fs/posix_acl.h"
 #include "fs/vault_impl.h"
+#include "index/posix_acl.h"
 
 namespace leadglass {
 
@@ -24,6 +24,7 @@ Attributes VaultImpl::ToAttributes(NodeId node, const InodeRecord& record) const
   attributes.ctime = record.ctime;
   attributes.volatile_names = record.inode == kPatientsInode || record.inode == kIncomingInode ||
                               (record.flags & kInodeViewFolder) != 0 || IsViewNode(node);
+  attributes.per_caller = IsPatientFolder(record) || IsStudyFolder(record);
   return attributes;
 }
 
@@ -69,9 +70,9 @@ void ApplyOwnerAndMode(InodeRecord& record, const AttributeChange& change) {
 
 }  // namespace
 
-Result<Attributes> VaultImpl::SetAttributes(NodeId node, const AttributeChange& change,
-                                            bool kill_suidgid) {
-  LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
+Result<Attributes> VaultImpl::SetAttributes(const Caller& caller, NodeId node,
+                                            const AttributeChange& change, bool kill_suidgid) {
+  LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
   bool view_folder = false;
   {

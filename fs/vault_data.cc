@@ -157,9 +157,22 @@ void VaultImpl::MarkDirty(const InodePtr& state) {
   dirty_.insert(state);
 }
 
-Result<OpenFile*> VaultImpl::Open(NodeId node, int flags, Times times) {
+VaultImpl::Action VaultImpl::OpeningOf(int flags) {
+  // Linux opens a program that it executes with this bit, which no header gives to programs.
+  constexpr int kOpenToExecute = 040;
+  const int access = flags & O_ACCMODE;
+  if (access == O_RDWR || (access == O_RDONLY && (flags & O_TRUNC) != 0)) return Action::kReadWrite;
+  if (access == O_WRONLY) return Action::kWrite;
+  return (flags & kOpenToExecute) != 0 ? Action::kExecute : Action::kRead;
+}
+
+Result<OpenFile*> VaultImpl::Open(const Caller& caller, NodeId node, int flags, Times times) {
+  LG_RETURN_IF_ERROR(Authorise(caller, node, OpeningOf(flags)));
+  return OpenAuthorised(node, flags, times);
+}
+
+Result<OpenFile*> VaultImpl::OpenAuthorised(NodeId node, int flags, Times times) {
   const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
-  LG_RETURN_IF_ERROR(Authorise(node, writes ? Action::kWriteBytes : Action::kReadBytes));
   LG_ASSIGN_OR_RETURN(InodePtr state, inodes_->Get(InodeOf(node)));
   auto file = std::make_unique<OpenFile>();
   file->node = node;
@@ -191,11 +204,14 @@ Result<Entry> VaultImpl::Create(const Caller& caller, NodeId parent, std::string
   NodeId node = state ? state->id : 0;
   if (!state) {
     // Somebody else made it meanwhile: open(O_CREAT) without O_EXCL opens that one.
-    LG_ASSIGN_OR_RETURN(const Attributes existing, Lookup(parent, name));
+    LG_ASSIGN_OR_RETURN(const Attributes existing, Lookup(caller, parent, name));
     if (S_ISDIR(existing.mode)) return PosixError(EISDIR);
     node = existing.node;
+    LG_RETURN_IF_ERROR(Authorise(caller, node, OpeningOf(flags)));
   }
-  LG_ASSIGN_OR_RETURN(OpenFile* const file, Open(node, state ? flags & ~O_TRUNC : flags, times));
+  // Who made it has it open whatever mode he gave it (open(2)).
+  LG_ASSIGN_OR_RETURN(OpenFile* const file,
+                      OpenAuthorised(node, state ? flags & ~O_TRUNC : flags, times));
   InodeRecord record;
   {
     ReaderLock lock(file->state->mutex);
@@ -214,7 +230,7 @@ Result<size_t> VaultImpl::Read(OpenFile& file, uint64_t offset, MutableByteSpan 
 }
 
 Status VaultImpl::Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kill_suidgid) {
-  LG_RETURN_IF_ERROR(Authorise(file.node, Action::kWriteBytes));
+  LG_RETURN_IF_ERROR(NodeAllows(file.node, Action::kWrite));
   if (data.empty()) return {};
   if (offset > kMaxFileSize || data.size() > kMaxFileSize - offset) return PosixError(EFBIG);
   size_t pending = 0;
@@ -274,7 +290,7 @@ void VaultImpl::Release(OpenFile* file) {
 }
 
 Status VaultImpl::Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t length) {
-  LG_RETURN_IF_ERROR(Authorise(file.node, Action::kWriteBytes));
+  LG_RETURN_IF_ERROR(NodeAllows(file.node, Action::kWrite));
   constexpr int kKnown = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE;
   if ((mode & ~kKnown) != 0) return PosixError(EOPNOTSUPP);
   if (length == 0) return PosixError(EINVAL);

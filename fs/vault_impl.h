@@ -23,6 +23,7 @@
 #include <unordered_map>
 
 #include "fs/configuration.h"
+#include "fs/credentials.h"
 #include "fs/gathered_operations.h"
 #include "fs/id_source.h"
 #include "fs/inode_state.h"
@@ -67,7 +68,7 @@ class VaultImpl final : public Vault {
   // A commit that says no more than that this session wrote. Durable on return.
   Status CommitNothing();
 
-  Result<Attributes> Lookup(NodeId parent, std::string_view name) override;
+  Result<Attributes> Lookup(const Caller& caller, NodeId parent, std::string_view name) override;
   Result<Attributes> MakeNode(const Caller& caller, NodeId parent, std::string_view name,
                               mode_t mode, uint64_t rdev) override;
   Result<Attributes> MakeFolder(const Caller& caller, NodeId parent, std::string_view name,
@@ -75,20 +76,22 @@ class VaultImpl final : public Vault {
   Result<Attributes> MakeSymlink(const Caller& caller, NodeId parent, std::string_view name,
                                  std::string_view target) override;
   Result<std::string> ReadSymlink(NodeId node) override;
-  Result<Attributes> Link(NodeId node, NodeId new_parent, std::string_view new_name) override;
-  Status Unlink(NodeId parent, std::string_view name) override;
-  Status RemoveFolder(NodeId parent, std::string_view name) override;
-  Status Rename(NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
-                unsigned flags) override;
-  Status List(NodeId folder, uint64_t cookie, bool with_attributes,
+  Result<Attributes> Link(const Caller& caller, NodeId node, NodeId new_parent,
+                          std::string_view new_name) override;
+  Status Unlink(const Caller& caller, NodeId parent, std::string_view name) override;
+  Status RemoveFolder(const Caller& caller, NodeId parent, std::string_view name) override;
+  Status Rename(const Caller& caller, NodeId parent, std::string_view name, NodeId new_parent,
+                std::string_view new_name, unsigned flags) override;
+  Result<Attributes> OpenFolder(const Caller& caller, NodeId folder) override;
+  Status List(const Caller& caller, NodeId folder, uint64_t cookie, bool with_attributes,
               const std::function<bool(const ListedEntry&)>& visitor) override;
   Status FsyncFolder(NodeId folder) override;
 
   Result<Attributes> GetAttributes(NodeId node) override;
-  Result<Attributes> SetAttributes(NodeId node, const AttributeChange& change,
+  Result<Attributes> SetAttributes(const Caller& caller, NodeId node, const AttributeChange& change,
                                    bool kill_suidgid) override;
 
-  Result<OpenFile*> Open(NodeId node, int flags, Times times) override;
+  Result<OpenFile*> Open(const Caller& caller, NodeId node, int flags, Times times) override;
   Result<Entry> Create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                        int flags, Times times) override;
   Result<size_t> Read(OpenFile& file, uint64_t offset, MutableByteSpan out) override;
@@ -99,10 +102,11 @@ class VaultImpl final : public Vault {
   Status Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t length) override;
   Result<uint64_t> Seek(OpenFile& file, uint64_t offset, int whence) override;
 
-  Result<ByteVector> GetXattr(NodeId node, std::string_view name) override;
-  Status SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) override;
+  Result<ByteVector> GetXattr(const Caller& caller, NodeId node, std::string_view name) override;
+  Status SetXattr(const Caller& caller, NodeId node, std::string_view name, ByteSpan value,
+                  int flags) override;
   Result<std::vector<std::string>> ListXattrs(NodeId node) override;
-  Status RemoveXattr(NodeId node, std::string_view name) override;
+  Status RemoveXattr(const Caller& caller, NodeId node, std::string_view name) override;
 
   Result<std::optional<PutConfiguration>> GetConfiguration() const override;
   Result<uint32_t> SetConfiguration(std::string text, std::vector<ConfiguredGroup> groups) override;
@@ -118,10 +122,43 @@ class VaultImpl final : public Vault {
 
  private:
   // What is about to be done, for Authorise().
-  enum class Action { kReadBytes, kWriteBytes, kChangeAttributes, kAddName, kRemoveName };
-  // The one place that decides what a node allows, apart from the permission bits that the kernel
-  // enforces. EROFS: the view or the vault is read-only. EPERM: a fixed folder.
-  Status Authorise(NodeId node, Action action) const;
+  enum class Action {
+    kFind,   // the node, by its name in its folder
+    kList,   // opendir(3)
+    kRead,   // opening a file, to read its bytes, and the attributes that tell of them
+    kWrite,  // the same to write it
+    kReadWrite,
+    kExecute,
+    kChangeAttributes,
+    kAddName,     // to the folder
+    kRemoveName,  // from the folder
+  };
+  // The one place that decides what a caller may do with a node, beside the kernel (fs/vault.h).
+  // EROFS: the view or the vault is read-only. EPERM: a fixed folder. EACCES: not with these
+  // groups. ENOENT, of kFind: there is no such thing for this caller.
+  Status Authorise(const Caller& caller, NodeId node, Action action) const;
+  // What holds for every caller.
+  Status NodeAllows(NodeId node, Action action) const;
+  // Everything is open to the caller: root, unless the configuration says otherwise.
+  bool IsExempt(const Caller& caller) const { return caller.uid == 0 && root_reads_all_; }
+  static uint32_t BitsFor(Action action);  // as Permits() wants them
+  // Whether bits and list give the caller one of `wanted`.
+  Result<bool> PermitsAny(const Credentials& credentials, const InodeRecord& record,
+                          std::initializer_list<uint32_t> wanted) const;
+  // Whether the caller's being its owner counts for nothing.
+  static bool IsDisowned(const Credentials& credentials, const InodeRecord& record);
+  static bool IsPatientFolder(const InodeRecord& record);
+  static bool IsStudyFolder(const InodeRecord& record);
+  // A patient is seen by who sees one of its studies.
+  Result<bool> MaySeePatient(const Credentials& credentials, InodeId folder) const;
+  Result<std::optional<NameRecord>> NameOfPatient(InodeId folder) const;
+  // The listing of /patients for a caller who is not exempt.
+  Status ListPatients(const Credentials& credentials, uint64_t cookie,
+                      const std::function<bool(const NameRecord&, uint64_t cookie)>& visitor) const;
+  // Every name of a folder that the caller sees, with its cookie for him.
+  Status VisitNamesFor(
+      const Caller& caller, const InodeRecord& folder, uint64_t cookie,
+      const std::function<bool(const NameRecord&, uint64_t cookie)>& visitor) const;
 
   // vault_open.cc
   Status ChooseIndexDisk(bool read_only_disk);
@@ -206,7 +243,8 @@ class VaultImpl final : public Vault {
   Status DropLink(Transaction& transaction, const InodePtr& state, InodeRecord& record, int64_t now)
       LG_REQUIRES(names_mutex_);
   Status UnlinkFromView(const NameRecord& name) LG_REQUIRES(names_mutex_);
-  Result<InodeRecord> AddLink(NodeId node, NodeId new_parent, std::string_view new_name);
+  Result<InodeRecord> AddLink(const Caller& caller, NodeId node, NodeId new_parent,
+                              std::string_view new_name);
   Result<bool> IsFolderEmpty(InodeId folder) const;
   Result<bool> IsInside(InodeId inode, InodeId folder) const;
   Result<bool> IsIncoming(InodeId folder) const { return IsInside(folder, kIncomingInode); }
@@ -221,7 +259,10 @@ class VaultImpl final : public Vault {
   Status RenameOver(RenameSides& sides) LG_REQUIRES(names_mutex_);
   Status RenameExchange(RenameSides& sides) LG_REQUIRES(names_mutex_);
 
-  // vault_data.cc; the inode's lock is held exclusively (Read*: at least shared).
+  // vault_data.cc
+  static Action OpeningOf(int flags);
+  Result<OpenFile*> OpenAuthorised(NodeId node, int flags, Times times);
+  // The inode's lock is held exclusively (Read*: at least shared).
   Status EnsureFileKey(InodeState& state);
   Result<const Key*> KeyOf(InodeState& state, uint32_t generation);
   Status LoadKeys(InodeState& state, const std::vector<Extent>& parts);
@@ -312,6 +353,7 @@ class VaultImpl final : public Vault {
 
   mutable Mutex configuration_mutex_;
   std::shared_ptr<const ActiveConfiguration> configuration_ LG_GUARDED_BY(configuration_mutex_);
+  std::atomic<bool> root_reads_all_{true};  // as the configuration in force says
   mutable StudyAccessCache study_access_;
 
   Mutex commit_mutex_;

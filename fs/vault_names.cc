@@ -4,9 +4,9 @@
 
 #include <cerrno>
 
-#include "fs/posix_acl.h"
 #include "fs/vault_impl.h"
 #include "fs/view_editor.h"
+#include "index/posix_acl.h"
 
 namespace leadglass {
 namespace {
@@ -49,7 +49,7 @@ Result<NodeId> VaultImpl::ChildNode(const NameRecord& name) const {
   return view_file ? name.inode | kViewBit : name.inode;
 }
 
-Result<Attributes> VaultImpl::Lookup(NodeId parent, std::string_view name) {
+Result<Attributes> VaultImpl::Lookup(const Caller& caller, NodeId parent, std::string_view name) {
   if (name == ".") return GetAttributes(parent);
   if (name == "..") {
     LG_ASSIGN_OR_RETURN(const InodeRecord folder, CurrentRecord(InodeOf(parent)));
@@ -57,10 +57,17 @@ Result<Attributes> VaultImpl::Lookup(NodeId parent, std::string_view name) {
   }
   LG_ASSIGN_OR_RETURN(const NameRecord found, RequireName(parent, name));
   LG_ASSIGN_OR_RETURN(const NodeId node, ChildNode(found));
+  if ((found.flags & kNameView) != 0 && S_ISDIR(found.mode_type))
+    LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kFind));
   return GetAttributes(node);
 }
 
-Status VaultImpl::List(NodeId folder, uint64_t cookie, bool with_attributes,
+Result<Attributes> VaultImpl::OpenFolder(const Caller& caller, NodeId folder) {
+  LG_RETURN_IF_ERROR(Authorise(caller, folder, Action::kList));
+  return GetAttributes(folder);
+}
+
+Status VaultImpl::List(const Caller& caller, NodeId folder, uint64_t cookie, bool with_attributes,
                        const std::function<bool(const ListedEntry&)>& visitor) {
   LG_ASSIGN_OR_RETURN(InodeRecord own, CurrentRecord(InodeOf(folder)));
   LG_ASSIGN_OR_RETURN(const InodeRecord record, EffectiveRecord(std::move(own)));
@@ -73,8 +80,8 @@ Status VaultImpl::List(NodeId folder, uint64_t cookie, bool with_attributes,
     if (!visitor({"..", kDotDotCookie, above})) return {};
   }
   Status failed;
-  LG_RETURN_IF_ERROR(index_->VisitNames(record.inode, cookie, [&](const NameRecord& name) {
-    ListedEntry entry{name.name, name.cookie, {}};
+  const auto visit = [&](const NameRecord& name, uint64_t name_cookie) {
+    ListedEntry entry{name.name, name_cookie, {}};
     const auto node = ChildNode(name);
     entry.attributes.node = *node;
     entry.attributes.inode = name.inode;
@@ -90,7 +97,8 @@ Status VaultImpl::List(NodeId folder, uint64_t cookie, bool with_attributes,
       entry.attributes = *child;
     }
     return visitor(entry);
-  }));
+  };
+  LG_RETURN_IF_ERROR(VisitNamesFor(caller, record, cookie, visit));
   return failed;
 }
 
@@ -128,7 +136,7 @@ Status Inherit(const Caller& caller, const InodeRecord& folder, const Index& ind
 Result<InodePtr> VaultImpl::MakeInode(const Caller& caller, NodeId parent, std::string_view name,
                                       const NewInode& wanted) {
   LG_RETURN_IF_ERROR(CheckName(name));
-  LG_RETURN_IF_ERROR(Authorise(parent, Action::kAddName));
+  LG_RETURN_IF_ERROR(Authorise(caller, parent, Action::kAddName));
   LG_ASSIGN_OR_RETURN(const InodePtr folder, inodes_->Get(InodeOf(parent)));
   bool hold_filing = false;  // found out before the lock: it looks at the folder's record itself
   if (S_ISREG(wanted.mode) && name.front() == '.') {
@@ -204,16 +212,18 @@ Result<std::string> VaultImpl::ReadSymlink(NodeId node) {
   return record.symlink_target;
 }
 
-Result<Attributes> VaultImpl::Link(NodeId node, NodeId new_parent, std::string_view new_name) {
+Result<Attributes> VaultImpl::Link(const Caller& caller, NodeId node, NodeId new_parent,
+                                   std::string_view new_name) {
   LG_RETURN_IF_ERROR(CheckName(new_name));
-  LG_ASSIGN_OR_RETURN(InodeRecord linked, AddLink(node, new_parent, new_name));
+  LG_ASSIGN_OR_RETURN(InodeRecord linked, AddLink(caller, node, new_parent, new_name));
   return AttributesOf(node, std::move(linked));
 }
 
-Result<InodeRecord> VaultImpl::AddLink(NodeId node, NodeId new_parent, std::string_view new_name) {
+Result<InodeRecord> VaultImpl::AddLink(const Caller& caller, NodeId node, NodeId new_parent,
+                                       std::string_view new_name) {
   MutexLock lock(names_mutex_);
-  LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
-  LG_RETURN_IF_ERROR(Authorise(new_parent, Action::kAddName));
+  LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
+  LG_RETURN_IF_ERROR(Authorise(caller, new_parent, Action::kAddName));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
   LG_ASSIGN_OR_RETURN(const InodePtr folder, inodes_->Get(InodeOf(new_parent)));
   InodeLocks locks({state, folder});
@@ -278,9 +288,9 @@ Status VaultImpl::UnlinkFromView(const NameRecord& name) {
   return {};
 }
 
-Status VaultImpl::Unlink(NodeId parent, std::string_view name) {
+Status VaultImpl::Unlink(const Caller& caller, NodeId parent, std::string_view name) {
   MutexLock lock(names_mutex_);
-  LG_RETURN_IF_ERROR(Authorise(parent, Action::kRemoveName));
+  LG_RETURN_IF_ERROR(Authorise(caller, parent, Action::kRemoveName));
   LG_ASSIGN_OR_RETURN(const NameRecord found, RequireName(parent, name));
   if (S_ISDIR(found.mode_type)) return PosixError(EISDIR);
   if ((found.flags & kNameView) != 0) return UnlinkFromView(found);
@@ -311,9 +321,9 @@ Result<bool> VaultImpl::IsFolderEmpty(InodeId folder) const {
   return empty;
 }
 
-Status VaultImpl::RemoveFolder(NodeId parent, std::string_view name) {
+Status VaultImpl::RemoveFolder(const Caller& caller, NodeId parent, std::string_view name) {
   MutexLock lock(names_mutex_);
-  LG_RETURN_IF_ERROR(Authorise(parent, Action::kRemoveName));
+  LG_RETURN_IF_ERROR(Authorise(caller, parent, Action::kRemoveName));
   LG_ASSIGN_OR_RETURN(const NameRecord found, RequireName(parent, name));
   if (!S_ISDIR(found.mode_type)) return PosixError(ENOTDIR);
   if ((found.flags & kNameView) != 0) return PosixError(EROFS);

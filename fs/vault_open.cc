@@ -156,13 +156,22 @@ Status VaultImpl::CommitNothing() {
   return SyncLog();
 }
 
+namespace {
+
+Vault::Options WithDefaults(Vault::Options options) {
+  if (!options.groups_of) options.groups_of = SupplementaryGroups;
+  return options;
+}
+
+}  // namespace
+
 VaultImpl::VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys,
                      HeaderParserPool* parser, Options options, Clock& clock)
     : fs_(fs),
       folder_(std::move(folder)),
       keys_(keys),
       parser_(parser),
-      options_(std::move(options)),
+      options_(WithDefaults(std::move(options))),
       clock_(clock) {}
 
 VaultImpl::~VaultImpl() { (void)Close(); }

@@ -59,14 +59,14 @@ Status VaultImpl::CheckRename(const RenameSides& sides, unsigned flags) const {
   return {};
 }
 
-Status VaultImpl::Rename(NodeId parent, std::string_view name, NodeId new_parent,
-                         std::string_view new_name, unsigned flags) {
+Status VaultImpl::Rename(const Caller& caller, NodeId parent, std::string_view name,
+                         NodeId new_parent, std::string_view new_name, unsigned flags) {
   constexpr unsigned kKnown = RENAME_NOREPLACE | RENAME_EXCHANGE;
   if ((flags & ~kKnown) != 0 || flags == kKnown) return PosixError(EINVAL);
   MutexLock lock(names_mutex_);
   // A view's names are derived: none is taken away, none added.
-  LG_RETURN_IF_ERROR(Authorise(parent, Action::kAddName));
-  LG_RETURN_IF_ERROR(Authorise(new_parent, Action::kAddName));
+  LG_RETURN_IF_ERROR(Authorise(caller, parent, Action::kAddName));
+  LG_RETURN_IF_ERROR(Authorise(caller, new_parent, Action::kAddName));
   RenameSides sides;
   LG_RETURN_IF_ERROR(LoadSides(sides, parent, name, new_parent, new_name));
   LG_RETURN_IF_ERROR(CheckRename(sides, flags));

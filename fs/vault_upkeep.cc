@@ -143,7 +143,7 @@ void VaultImpl::RemoveIncomingFolder(InodeId folder, int64_t before) {
   });
   if (name.empty()) return;
   // Not empty after all: somebody was quicker, and the folder stays.
-  (void)RemoveFolder(record->parent, name);
+  (void)RemoveFolder(Caller{}, record->parent, name);
   Notice(record->parent, true);
 }
 

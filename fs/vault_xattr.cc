@@ -4,12 +4,13 @@
 
 #include <cerrno>
 
-#include "fs/posix_acl.h"
 #include "fs/vault_impl.h"
+#include "index/posix_acl.h"
 
 namespace leadglass {
 namespace {
 
+constexpr std::string_view kUserPrefix = "user.";
 constexpr std::string_view kDicomPrefix = "user.dicom.";
 constexpr size_t kMaxXattrName = 255;
 constexpr size_t kMaxXattrValue = 65536;
@@ -36,8 +37,10 @@ Result<ByteVector> DicomValue(const Index& index, InodeId inode, std::string_vie
 
 }  // namespace
 
-Result<ByteVector> VaultImpl::GetXattr(NodeId node, std::string_view name) {
+Result<ByteVector> VaultImpl::GetXattr(const Caller& caller, NodeId node, std::string_view name) {
   const InodeId inode = InodeOf(node);
+  // As xattr(7): of these the values are for who may read the file.
+  if (name.starts_with(kUserPrefix)) LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kRead));
   if (name.starts_with(kDicomPrefix)) return DicomValue(*index_, inode, name);
   std::optional<ByteVector> value;
   if (name == kAclAccessXattr) {
@@ -50,7 +53,8 @@ Result<ByteVector> VaultImpl::GetXattr(NodeId node, std::string_view name) {
   return *std::move(value);
 }
 
-Status VaultImpl::SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) {
+Status VaultImpl::SetXattr(const Caller& caller, NodeId node, std::string_view name, ByteSpan value,
+                           int flags) {
   if (name.empty() || name.size() > kMaxXattrName) return PosixError(ERANGE);
   if (value.size() > kMaxXattrValue) return PosixError(E2BIG);
   if (name.starts_with(kDicomPrefix)) {
@@ -59,7 +63,7 @@ Status VaultImpl::SetXattr(NodeId node, std::string_view name, ByteSpan value, i
     if (present && AsText(*present) == AsText(value)) return {};
     return PosixError(EPERM);
   }
-  LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
+  LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
   if (IsAcl(name) && FollowsAStudy(state)) return SetViewAcl(state, name, value);
   WriterLock lock(state->mutex);
@@ -102,14 +106,14 @@ Result<std::vector<std::string>> VaultImpl::ListXattrs(NodeId node) {
   return names;
 }
 
-Status VaultImpl::RemoveXattr(NodeId node, std::string_view name) {
+Status VaultImpl::RemoveXattr(const Caller& caller, NodeId node, std::string_view name) {
   if (name.starts_with(kDicomPrefix)) {
     // `rsync -X` removes from its copy what the source does not have, and fails where that fails.
     // So it succeeds, and the header goes on saying what it says (tests/mount/tar_rsync_test.sh).
     LG_RETURN_IF_ERROR(DicomValue(*index_, InodeOf(node), name));
     return {};
   }
-  LG_RETURN_IF_ERROR(Authorise(node, Action::kChangeAttributes));
+  LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
   if (IsAcl(name) && FollowsAStudy(state)) return SetViewAcl(state, name, std::nullopt);
   WriterLock lock(state->mutex);

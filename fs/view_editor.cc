@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 
 #include "crypto/aead.h"
-#include "fs/posix_acl.h"
 #include "index/dicom_keys.h"
 #include "index/display_name.h"
+#include "index/posix_acl.h"
 
 namespace leadglass {
 namespace {

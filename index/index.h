@@ -19,12 +19,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 
 #include "crypto/aead.h"
 #include "crypto/base/file.h"
 #include "index/operations.h"
+#include "index/posix_acl.h"
 
 namespace leadglass {
 
@@ -139,6 +141,16 @@ class Index {
                                                  std::string_view instance_identity) const = 0;
   // Visits filing records whose state is not kFiled, by inode, until the visitor returns false.
   virtual Status VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const = 0;
+
+  // Views. Every patient's folder with a study whose folder's record and access list name one of
+  // `viewers` (ViewersOf()), ascending and each once, from the first number after `after` on, until
+  // the visitor returns false. What an access list takes away again is not looked at.
+  virtual Status VisitPatientsOf(std::span<const Viewer> viewers, InodeId after,
+                                 const std::function<bool(InodeId patient)>& visitor) const = 0;
+  // Visits whom the studies of a patient's folder are open to so, until the visitor returns false.
+  virtual Status VisitViewers(
+      InodeId patient,
+      const std::function<bool(const Viewer& viewer, InodeId study)>& visitor) const = 0;
 
   // Space. At most `limit` data records of segments below `below` of which no file has needed a
   // byte since `before` (nanoseconds since 1970 UTC) or longer, those that died first coming first,

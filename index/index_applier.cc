@@ -31,6 +31,39 @@ Result<std::optional<InodeRecord>> IndexApplier::StoredInode(InodeId inode) {
   return std::optional(std::move(record));
 }
 
+namespace {
+
+// A folder in a patient's: what lies in it names it as its study.
+bool IsStudyFolder(const std::optional<InodeRecord>& record) {
+  return record && (record->flags & kInodeViewFolder) != 0 && record->nlink != 0 &&
+         record->inode != kPatientsInode && record->parent != kPatientsInode &&
+         record->parent != kNoInode && record->study == kNoInode;
+}
+
+}  // namespace
+
+void IndexApplier::ChangeViewers(const std::optional<InodeRecord>& before,
+                                 const StoredValue& acl_before,
+                                 const std::optional<InodeRecord>& after,
+                                 const StoredValue& acl_after) {
+  const auto viewers = [](const std::optional<InodeRecord>& record, const StoredValue& acl) {
+    if (!IsStudyFolder(record)) return std::vector<Viewer>();
+    std::optional<ByteVector> list;
+    if (acl) list.emplace(acl->begin(), acl->end());
+    return ViewersOf({record->mode & 0777, record->uid, record->gid}, list);
+  };
+  const std::vector<Viewer> old = viewers(before, acl_before), now = viewers(after, acl_after);
+  if (old == now && (old.empty() || before->parent == after->parent)) return;
+  for (const Viewer& viewer : old) {
+    batch_.Erase(keys::ViewerOf(before->parent, viewer, before->inode));
+    batch_.Erase(keys::SeenBy(viewer, before->parent, before->inode));
+  }
+  for (const Viewer& viewer : now) {
+    batch_.Put(keys::ViewerOf(after->parent, viewer, after->inode), "");
+    batch_.Put(keys::SeenBy(viewer, after->parent, after->inode), "");
+  }
+}
+
 Status IndexApplier::Do(const PutInode& op) {
   const InodeRecord& record = op.record;
   std::optional<InodeRecord> old;
@@ -41,6 +74,10 @@ Status IndexApplier::Do(const PutInode& op) {
   const bool was_orphan = old && old->nlink == 0;
   if (record.nlink == 0 && !was_orphan) batch_.Put(keys::Orphan(record.inode), "");
   if (record.nlink != 0 && was_orphan) batch_.Erase(keys::Orphan(record.inode));
+  if (IsStudyFolder(old) || IsStudyFolder(record)) {
+    LG_ASSIGN_OR_RETURN(const auto acl, batch_.Get(keys::Xattr(record.inode, kAclAccessXattr)));
+    ChangeViewers(old, acl, record, acl);
+  }
   batch_.Put(keys::Inode(record.inode), EncodeInode(record));
   return {};
 }
@@ -50,6 +87,10 @@ Status IndexApplier::Do(const EraseInode& op) {
   LG_ASSIGN_OR_RETURN(const auto old, StoredInode(op.inode));
   if (old) --state_.counts.inodes;
   if (old && old->nlink == 0) batch_.Erase(keys::Orphan(op.inode));
+  if (IsStudyFolder(old)) {
+    LG_ASSIGN_OR_RETURN(const auto acl, batch_.Get(keys::Xattr(op.inode, kAclAccessXattr)));
+    ChangeViewers(old, acl, std::nullopt, std::nullopt);
+  }
   LG_RETURN_IF_ERROR(DropFiling(op.inode));
   LG_RETURN_IF_ERROR(DropAllExtents(batch_, dead_, op.inode));
   std::vector<std::string> doomed;
@@ -111,13 +152,26 @@ Status IndexApplier::Do(const CutExtents& op) {
 }
 
 Status IndexApplier::Do(const PutXattr& op) {
-  IsNewInode(op.inode);
-  batch_.Put(keys::Xattr(op.inode, op.name), std::string(AsText(op.value)));
+  std::string key = keys::Xattr(op.inode, op.name);
+  std::string value(AsText(op.value));
+  if (!IsNewInode(op.inode) && op.name == kAclAccessXattr)
+    LG_RETURN_IF_ERROR(ChangeAcl(op.inode, key, value));
+  batch_.Put(std::move(key), std::move(value));
   return {};
 }
 
 Status IndexApplier::Do(const EraseXattr& op) {
-  batch_.Erase(keys::Xattr(op.inode, op.name));
+  std::string key = keys::Xattr(op.inode, op.name);
+  if (op.name == kAclAccessXattr) LG_RETURN_IF_ERROR(ChangeAcl(op.inode, key, std::nullopt));
+  batch_.Erase(std::move(key));
+  return {};
+}
+
+Status IndexApplier::ChangeAcl(InodeId inode, const std::string& key, const StoredValue& acl) {
+  LG_ASSIGN_OR_RETURN(const auto record, StoredInode(inode));
+  if (!IsStudyFolder(record)) return {};
+  LG_ASSIGN_OR_RETURN(const auto before, batch_.Get(key));
+  ChangeViewers(record, before, record, acl);
   return {};
 }
 

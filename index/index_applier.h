@@ -51,11 +51,19 @@ class IndexApplier {
   Status Do(const Cleared& op);
   Status Do(const PutConfiguration& op);
 
+  using StoredValue = std::optional<std::string>;
+
   Result<std::optional<InodeRecord>> StoredInode(InodeId inode);
   // Removes the filing record and the keys that point to it, if there is one.
   Status DropFiling(InodeId inode);
   // Removes the entity that owns `key`'s pointer from its folder, if it still points to it.
   Status DropFolderPointer(InodeId folder, const std::string& entity_key);
+  // Keeps the keys that say whom a study is open to in step with its folder's record (nullopt:
+  // none) and access list: what follows from the old ones goes, what follows from the new ones is
+  // put.
+  void ChangeViewers(const std::optional<InodeRecord>& before, const StoredValue& acl_before,
+                     const std::optional<InodeRecord>& after, const StoredValue& acl_after);
+  Status ChangeAcl(InodeId inode, const std::string& key, const StoredValue& acl);
   // Frees the cookie of whatever name has it.
   Status EvictCookie(const NameRecord& record);
   // True when nothing was ever stored under the inode; counts it as seen.

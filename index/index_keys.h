@@ -17,11 +17,13 @@
 //     0x06 name                    of a folder: a name, by name
 //     0x07 cookie                  of a folder: a name, by listing position
 //     0x08 hash inode              of a series folder: a filed image, by hash of its identity
+//     0x09 viewer study            of a patient's folder: one whom a study in it is open to
 //   J                              state: head, position, counters
 //   M number                       a session
 //   O inode                        an orphan
 //   P kind identity                an entity
 //   R                              what the newest punch said
+//   S viewer patient study         the same by viewer (a letter for the kind, and a uid or gid)
 //   U inode                        a file whose filing state is not kFiled
 //   V time position                a data record that is wholly dead, by when it died
 //   W position                     a small data record before the base with bytes that died since
@@ -41,6 +43,7 @@
 #include <string>
 #include <string_view>
 
+#include "index/posix_acl.h"
 #include "index/records.h"
 
 namespace leadglass::index_keys {
@@ -68,6 +71,7 @@ inline constexpr char kEntityPart = 5;
 inline constexpr char kNamePart = 6;
 inline constexpr char kCookiePart = 7;
 inline constexpr char kInstancePart = 8;
+inline constexpr char kViewerPart = 9;
 inline constexpr size_t kPartSize = 10;  // letter, inode and part byte; what follows is the part's
 
 // A letter and a number: a whole key, or the beginning of one.
@@ -127,6 +131,29 @@ inline std::string StudyKey(const Uuid& id, uint64_t group) {
 }
 inline std::string StudyKeyOfIdentity(std::string_view identity) {
   return std::string("Z").append(identity);
+}
+inline void AppendViewer(std::string& key, const Viewer& viewer) {
+  key += static_cast<char>(viewer.kind);
+  AppendBe32(key, viewer.id);
+}
+inline constexpr size_t kViewerSize = 5;
+inline Viewer ViewerAt(std::string_view key, size_t at) {
+  if (key.size() < at + kViewerSize) return {};
+  const uint8_t* const bytes = AsBytes(key).data() + at;
+  return {static_cast<Viewer::Kind>(bytes[0]), LoadBe<uint32_t>(bytes + 1)};
+}
+inline std::string ViewerOf(InodeId patient, const Viewer& viewer, InodeId study) {
+  std::string key = InodePart(patient, kViewerPart);
+  AppendViewer(key, viewer);
+  AppendBe64(key, study);
+  return key;
+}
+inline std::string SeenBy(const Viewer& viewer, InodeId patient, InodeId study) {
+  std::string key("S");
+  AppendViewer(key, viewer);
+  AppendBe64(key, patient);
+  AppendBe64(key, study);
+  return key;
 }
 inline std::string Configuration() { return "C"; }
 inline std::string GroupKey(uint64_t group) { return Numbered('G', group); }

@@ -77,6 +77,10 @@ class LevelDbIndex final : public Index {
                                                 std::string_view identity) const override;
   Result<std::optional<EntityRecord>> GetEntityOfFolder(InodeId folder) const override;
   Result<std::optional<FilingRecord>> GetFiling(InodeId inode) const override;
+  Status VisitPatientsOf(std::span<const Viewer> viewers, InodeId after,
+                         const std::function<bool(InodeId)>& visitor) const override;
+  Status VisitViewers(InodeId patient,
+                      const std::function<bool(const Viewer&, InodeId)>& visitor) const override;
   Result<std::vector<InodeId>> Instances(InodeId series_folder,
                                          std::string_view instance_identity) const override;
   Status VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const override;

@@ -253,6 +253,52 @@ Result<std::vector<InodeId>> LevelDbIndex::Instances(InodeId series_folder,
   return instances;
 }
 
+// A stretch of each viewer's patients at a time: as many as are wanted by the next listing request.
+Status LevelDbIndex::VisitPatientsOf(std::span<const Viewer> viewers, InodeId after,
+                                     const std::function<bool(InodeId)>& visitor) const {
+  constexpr size_t kStretch = 256;
+  for (;;) {
+    InodeId complete = UINT64_MAX;  // every viewer's patients up to here were seen
+    std::vector<InodeId> patients;
+    for (const Viewer& viewer : viewers) {
+      size_t seen = 0;
+      InodeId last = after;
+      LG_RETURN_IF_ERROR(Scan(keys::SeenBy(viewer, after + 1, 0),
+                              keys::SeenBy(viewer, UINT64_MAX, UINT64_MAX),
+                              [&](std::string_view key, std::string_view) -> Result<Next> {
+                                const InodeId patient = keys::Be64At(key, 1 + keys::kViewerSize);
+                                if (patient == last) return Next::kGoOn;
+                                if (++seen > kStretch) {
+                                  complete = std::min(complete, last);
+                                  return Next::kStop;
+                                }
+                                patients.push_back(last = patient);
+                                return Next::kGoOn;
+                              }));
+    }
+    std::sort(patients.begin(), patients.end());
+    patients.erase(std::unique(patients.begin(), patients.end()), patients.end());
+    for (const InodeId patient : patients) {
+      if (patient > complete) break;
+      if (!visitor(patient)) return {};
+    }
+    if (complete == UINT64_MAX) return {};
+    after = complete;
+  }
+}
+
+Status LevelDbIndex::VisitViewers(
+    InodeId patient, const std::function<bool(const Viewer&, InodeId)>& visitor) const {
+  const std::string prefix = keys::InodePart(patient, keys::kViewerPart);
+  return Scan(prefix, keys::After(prefix),
+              [&](std::string_view key, std::string_view) -> Result<Next> {
+                return visitor(keys::ViewerAt(key, keys::kPartSize),
+                               keys::Be64At(key, keys::kPartSize + keys::kViewerSize))
+                           ? Next::kGoOn
+                           : Next::kStop;
+              });
+}
+
 Result<bool> LevelDbIndex::IsDead(const Position& position, const DeadRecord& record) const {
   LG_ASSIGN_OR_RETURN(const auto extents, Extents(record.inode, record.file_offset,
                                                   record.file_offset + record.length));

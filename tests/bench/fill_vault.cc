@@ -148,7 +148,7 @@ class Filler {
 
   void OpenStudy(uint64_t study) {
     const std::string name = std::to_string(study);
-    if (const auto known = vault_.Lookup(kArchiveInode, name)) {
+    if (const auto known = vault_.Lookup(Root(), kArchiveInode, name)) {
       study_folder_ = known->node;
     } else {
       study_folder_ = Need(vault_.MakeFolder(Root(), kArchiveInode, name, 0750)).node;

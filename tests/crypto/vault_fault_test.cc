@@ -8,6 +8,7 @@
 
 #include "crypto/vault_keys.h"
 #include "tests/crypto/vault_fixture.h"
+#include "tests/support/fault_step.h"
 #include "tests/support/matchers.h"
 
 namespace leadglass {
@@ -34,7 +35,7 @@ using Check = std::function<void(FaultFileSystem&, bool succeeded, const Scenari
 void ForEachFailure(const VaultImage& image, const Change& change, const Check& check) {
   for (const Scenario& scenario : kScenarios) {
     uint64_t n = 1;
-    for (bool failed = true; failed; ++n) {
+    for (bool failed = true; failed; n += kFaultStep) {
       SCOPED_TRACE("call " + std::to_string(n) + ", the seed too; scenario " +
                    std::to_string(&scenario - kScenarios));
       const auto fs = DiskWith(image, n);
@@ -136,7 +137,7 @@ TEST(VaultFault, CreateLeavesAVaultOrNone) {
   StoppedClock clock;
   for (const Scenario& scenario : kScenarios) {
     bool failed = true;
-    for (uint64_t n = 1; failed; ++n) {
+    for (uint64_t n = 1; failed; n += kFaultStep) {
       SCOPED_TRACE("call " + std::to_string(n) + ", the seed too; scenario " +
                    std::to_string(&scenario - kScenarios));
       const auto fs = EmptyDisk(n);
@@ -167,7 +168,7 @@ TEST(VaultFault, AChangeAfterAFailedChangeLeavesAWholeVault) {
   const VaultImage image = NewVaultImage(2);
   for (const Lasts lasts : {Lasts::kForOneCall, Lasts::kForEver}) {
     bool failed = true;
-    for (uint64_t n = 1; failed; ++n) {
+    for (uint64_t n = 1; failed; n += kFaultStep) {
       SCOPED_TRACE("call " + std::to_string(n));
       const auto fs = DiskWith(image, n);
       ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));

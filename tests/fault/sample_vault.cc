@@ -59,12 +59,14 @@ class Writer {
     return entry.attributes.node;
   }
   void Overwrite(NodeId node, uint64_t offset, ByteSpan bytes) {
-    OpenFile* file = Need(vault_.Open(node, O_RDWR));
+    OpenFile* file = Need(vault_.Open(kRootUser, node, O_RDWR));
     WriteAt(*file, offset, bytes);
     Need(vault_.Flush(*file));
     vault_.Release(file);
   }
-  NodeId Find(NodeId parent, const char* name) { return Need(vault_.Lookup(parent, name)).node; }
+  NodeId Find(NodeId parent, const char* name) {
+    return Need(vault_.Lookup(kRootUser, parent, name)).node;
+  }
 
  private:
   void WriteAt(OpenFile& file, uint64_t offset, ByteSpan bytes) {
@@ -116,9 +118,9 @@ void FirstSession(Vault& vault, uint64_t seed) {
   const NodeId small = writer.File(kArchiveInode, "small", AsBytes("ten bytes!"));
   writer.File(kArchiveInode, "empty", {});
   const NodeId big = writer.File(kArchiveInode, "big", Noise(seed, 200u << 10));
-  Need(vault.Link(big, pacs, "big too"));
+  Need(vault.Link(kRootUser, big, pacs, "big too"));
   Need(vault.MakeSymlink(kRootUser, kArchiveInode, "link", "pacs/1.dcm"));
-  Need(vault.SetXattr(small, "user.colour", AsBytes("green"), 0));
+  Need(vault.SetXattr(kRootUser, small, "user.colour", AsBytes("green"), 0));
   const NodeId sparse = writer.File(kArchiveInode, "sparse", Noise(seed + 1, 5000));
   writer.Overwrite(sparse, 300000, Noise(seed + 2, 5000));
   writer.File(kIncomingInode, "came in.dcm", MakeImage({.sop_uid = "2.25.3009"}));
@@ -127,7 +129,7 @@ void FirstSession(Vault& vault, uint64_t seed) {
 void SecondSession(Vault& vault) {
   Writer writer(vault);
   writer.Overwrite(writer.Find(kArchiveInode, "big"), 70000, Noise(3, 9000));
-  Need(vault.Rename(kArchiveInode, "empty", kArchiveInode, "still empty", 0));
+  Need(vault.Rename(kRootUser, kArchiveInode, "empty", kArchiveInode, "still empty", 0));
   writer.File(kArchiveInode, "second", Noise(4, 30000));
   Need(vault.SyncAll());
 }
@@ -137,10 +139,10 @@ void ThirdSession(Vault& vault) {
   writer.Overwrite(writer.Find(kArchiveInode, "small"), 0, AsBytes("TEN BYTES!"));
   writer.Overwrite(writer.Find(kArchiveInode, "big"), 0, Noise(5, 50000));
   writer.File(kArchiveInode, "third", Noise(6, 150000));
-  Need(vault.Unlink(writer.Find(kArchiveInode, "pacs"), "2.dcm"));
+  Need(vault.Unlink(kRootUser, writer.Find(kArchiveInode, "pacs"), "2.dcm"));
   AttributeChange change;
   change.mode = 0600;
-  Need(vault.SetAttributes(writer.Find(kArchiveInode, "third"), change, false));
+  Need(vault.SetAttributes(kRootUser, writer.Find(kArchiveInode, "third"), change, false));
 }
 
 std::string FactsOf(const Attributes& a) {
@@ -162,10 +164,11 @@ class Looker {
     Seen& seen = tree_[path];
     AddFacts(node, seen);
     std::vector<std::string> names;
-    const Status listed = vault_.List(node, 0, false, [&](const Vault::ListedEntry& entry) {
-      if (entry.name != "." && entry.name != "..") names.emplace_back(entry.name);
-      return true;
-    });
+    const Status listed =
+        vault_.List(kRootUser, node, 0, false, [&](const Vault::ListedEntry& entry) {
+          if (entry.name != "." && entry.name != "..") names.emplace_back(entry.name);
+          return true;
+        });
     if (!listed) seen.error = ToString(listed.error());
     for (const std::string& name : names) Name(node, path, name);
   }
@@ -173,7 +176,7 @@ class Looker {
  private:
   void Name(NodeId folder, const std::string& folder_path, const std::string& name) {
     const std::string path = folder_path + "/" + name;
-    const auto found = vault_.Lookup(folder, name);
+    const auto found = vault_.Lookup(kRootUser, folder, name);
     if (!found) {
       tree_[path].error = ToString(found.error());
     } else if (S_ISDIR(found->mode)) {
@@ -191,7 +194,7 @@ class Looker {
            [&](const std::string& target) { seen.facts += " -> " + target; });
     }
     if (!S_ISREG(attributes.mode)) return;
-    Take(vault_.Open(attributes.node, O_RDONLY), seen, [&](OpenFile* file) {
+    Take(vault_.Open(kRootUser, attributes.node, O_RDONLY), seen, [&](OpenFile* file) {
       Contents(*file, attributes.size, seen);
       vault_.Release(file);
     });
@@ -218,7 +221,7 @@ class Looker {
     Take(vault_.ListXattrs(node), seen, [&](std::vector<std::string> names) {
       std::sort(names.begin(), names.end());
       for (const std::string& name : names) {
-        Take(vault_.GetXattr(node, name), seen, [&](const ByteVector& value) {
+        Take(vault_.GetXattr(kRootUser, node, name), seen, [&](const ByteVector& value) {
           seen.facts += name + "=" + std::string(AsText(value)) + " ";
         });
       }

@@ -121,7 +121,7 @@ Result<MemoryVault::Inode*> MemoryVault::Make(const Caller& caller, NodeId paren
   return &inode;
 }
 
-Result<Attributes> MemoryVault::Lookup(NodeId parent, std::string_view name) {
+Result<Attributes> MemoryVault::Lookup(const Caller&, NodeId parent, std::string_view name) {
   MutexLock lock(mutex_);
   ++counts_.lookups;
   LG_ASSIGN_OR_RETURN(Inode* const inode, FindName(parent, name));
@@ -157,7 +157,8 @@ Result<std::string> MemoryVault::ReadSymlink(NodeId node) {
   return inode->bytes;
 }
 
-Result<Attributes> MemoryVault::Link(NodeId node, NodeId new_parent, std::string_view new_name) {
+Result<Attributes> MemoryVault::Link(const Caller&, NodeId node, NodeId new_parent,
+                                     std::string_view new_name) {
   MutexLock lock(mutex_);
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(node));
   LG_ASSIGN_OR_RETURN(Inode* const folder, Find(new_parent));
@@ -167,7 +168,7 @@ Result<Attributes> MemoryVault::Link(NodeId node, NodeId new_parent, std::string
   return Show(*inode, false);
 }
 
-Status MemoryVault::Unlink(NodeId parent, std::string_view name) {
+Status MemoryVault::Unlink(const Caller&, NodeId parent, std::string_view name) {
   MutexLock lock(mutex_);
   LG_ASSIGN_OR_RETURN(Inode* const inode, FindName(parent, name));
   if (parent == kPatientsInode) return PosixError(EROFS);
@@ -178,7 +179,7 @@ Status MemoryVault::Unlink(NodeId parent, std::string_view name) {
   return {};  // the inode stays: somebody may have it open
 }
 
-Status MemoryVault::RemoveFolder(NodeId parent, std::string_view name) {
+Status MemoryVault::RemoveFolder(const Caller&, NodeId parent, std::string_view name) {
   MutexLock lock(mutex_);
   LG_ASSIGN_OR_RETURN(Inode* const inode, FindName(parent, name));
   if (!S_ISDIR(inode->attributes.mode)) return PosixError(ENOTDIR);
@@ -187,7 +188,7 @@ Status MemoryVault::RemoveFolder(NodeId parent, std::string_view name) {
   return {};
 }
 
-Status MemoryVault::Rename(NodeId parent, std::string_view name, NodeId new_parent,
+Status MemoryVault::Rename(const Caller&, NodeId parent, std::string_view name, NodeId new_parent,
                            std::string_view new_name, unsigned flags) {
   MutexLock lock(mutex_);
   if (flags != 0) return PosixError(EINVAL);
@@ -198,7 +199,7 @@ Status MemoryVault::Rename(NodeId parent, std::string_view name, NodeId new_pare
   return {};
 }
 
-Status MemoryVault::List(NodeId node, uint64_t cookie, bool,
+Status MemoryVault::List(const Caller&, NodeId node, uint64_t cookie, bool,
                          const std::function<bool(const ListedEntry&)>& visitor) {
   std::vector<std::pair<std::string, ListedEntry>> entries;
   {
@@ -228,8 +229,8 @@ Result<Attributes> MemoryVault::GetAttributes(NodeId node) {
   return Show(*inode, IsViewNode(node));
 }
 
-Result<Attributes> MemoryVault::SetAttributes(NodeId node, const AttributeChange& change,
-                                              bool kill_suidgid) {
+Result<Attributes> MemoryVault::SetAttributes(const Caller&, NodeId node,
+                                              const AttributeChange& change, bool kill_suidgid) {
   MutexLock lock(mutex_);
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(node));
   if (IsViewNode(node)) return PosixError(EROFS);
@@ -248,7 +249,7 @@ Result<Attributes> MemoryVault::SetAttributes(NodeId node, const AttributeChange
   return Show(*inode, false);
 }
 
-Result<OpenFile*> MemoryVault::Open(NodeId node, int flags, Times times) {
+Result<OpenFile*> MemoryVault::Open(const Caller&, NodeId node, int flags, Times times) {
   MutexLock lock(mutex_);
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(node));
   const bool writes = (flags & O_ACCMODE) != O_RDONLY;
@@ -276,7 +277,7 @@ Result<Entry> MemoryVault::Create(const Caller& caller, NodeId parent, std::stri
                         Make(caller, parent, name, S_IFREG | (mode & ALLPERMS)));
     entry.attributes = Show(*inode, false);
   }
-  LG_ASSIGN_OR_RETURN(entry.file, Open(entry.attributes.node, flags, times));
+  LG_ASSIGN_OR_RETURN(entry.file, Open(Caller{}, entry.attributes.node, flags, times));
   return entry;
 }
 
@@ -338,7 +339,7 @@ Result<uint64_t> MemoryVault::Seek(OpenFile& file, uint64_t offset, int whence) 
   return bytes.size();
 }
 
-Result<ByteVector> MemoryVault::GetXattr(NodeId node, std::string_view name) {
+Result<ByteVector> MemoryVault::GetXattr(const Caller&, NodeId node, std::string_view name) {
   MutexLock lock(mutex_);
   ++counts_.get_xattrs;
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(node));
@@ -347,7 +348,8 @@ Result<ByteVector> MemoryVault::GetXattr(NodeId node, std::string_view name) {
   return found->second;
 }
 
-Status MemoryVault::SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) {
+Status MemoryVault::SetXattr(const Caller&, NodeId node, std::string_view name, ByteSpan value,
+                             int flags) {
   MutexLock lock(mutex_);
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(node));
   const bool exists = inode->xattrs.count(name) != 0;
@@ -365,7 +367,7 @@ Result<std::vector<std::string>> MemoryVault::ListXattrs(NodeId node) {
   return names;
 }
 
-Status MemoryVault::RemoveXattr(NodeId node, std::string_view name) {
+Status MemoryVault::RemoveXattr(const Caller&, NodeId node, std::string_view name) {
   MutexLock lock(mutex_);
   LG_ASSIGN_OR_RETURN(Inode* const inode, Find(node));
   const auto found = inode->xattrs.find(name);

@@ -38,7 +38,7 @@ class MemoryVault final : public Vault {
   // Changes a file's bytes behind the kernel's back, and tells the invalidator.
   void Overwrite(std::string_view name_in_archive, std::string_view bytes);
 
-  Result<Attributes> Lookup(NodeId parent, std::string_view name) override;
+  Result<Attributes> Lookup(const Caller&, NodeId parent, std::string_view name) override;
   Result<Attributes> MakeNode(const Caller& caller, NodeId parent, std::string_view name,
                               mode_t mode, uint64_t rdev) override;
   Result<Attributes> MakeFolder(const Caller& caller, NodeId parent, std::string_view name,
@@ -46,18 +46,22 @@ class MemoryVault final : public Vault {
   Result<Attributes> MakeSymlink(const Caller& caller, NodeId parent, std::string_view name,
                                  std::string_view target) override;
   Result<std::string> ReadSymlink(NodeId node) override;
-  Result<Attributes> Link(NodeId node, NodeId new_parent, std::string_view new_name) override;
-  Status Unlink(NodeId parent, std::string_view name) override;
-  Status RemoveFolder(NodeId parent, std::string_view name) override;
-  Status Rename(NodeId parent, std::string_view name, NodeId new_parent, std::string_view new_name,
-                unsigned flags) override;
-  Status List(NodeId folder, uint64_t cookie, bool with_attributes,
+  Result<Attributes> Link(const Caller&, NodeId node, NodeId new_parent,
+                          std::string_view new_name) override;
+  Status Unlink(const Caller&, NodeId parent, std::string_view name) override;
+  Status RemoveFolder(const Caller&, NodeId parent, std::string_view name) override;
+  Status Rename(const Caller&, NodeId parent, std::string_view name, NodeId new_parent,
+                std::string_view new_name, unsigned flags) override;
+  Result<Attributes> OpenFolder(const Caller&, NodeId folder) override {
+    return GetAttributes(folder);
+  }
+  Status List(const Caller&, NodeId folder, uint64_t cookie, bool with_attributes,
               const std::function<bool(const ListedEntry&)>& visitor) override;
   Status FsyncFolder(NodeId) override { return {}; }
   Result<Attributes> GetAttributes(NodeId node) override;
-  Result<Attributes> SetAttributes(NodeId node, const AttributeChange& change,
+  Result<Attributes> SetAttributes(const Caller&, NodeId node, const AttributeChange& change,
                                    bool kill_suidgid) override;
-  Result<OpenFile*> Open(NodeId node, int flags, Times times) override;
+  Result<OpenFile*> Open(const Caller&, NodeId node, int flags, Times times) override;
   Result<Entry> Create(const Caller& caller, NodeId parent, std::string_view name, mode_t mode,
                        int flags, Times times) override;
   Result<size_t> Read(OpenFile& file, uint64_t offset, MutableByteSpan out) override;
@@ -67,10 +71,11 @@ class MemoryVault final : public Vault {
   void Release(OpenFile* file) override;
   Status Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t length) override;
   Result<uint64_t> Seek(OpenFile& file, uint64_t offset, int whence) override;
-  Result<ByteVector> GetXattr(NodeId node, std::string_view name) override;
-  Status SetXattr(NodeId node, std::string_view name, ByteSpan value, int flags) override;
+  Result<ByteVector> GetXattr(const Caller&, NodeId node, std::string_view name) override;
+  Status SetXattr(const Caller&, NodeId node, std::string_view name, ByteSpan value,
+                  int flags) override;
   Result<std::vector<std::string>> ListXattrs(NodeId node) override;
-  Status RemoveXattr(NodeId node, std::string_view name) override;
+  Status RemoveXattr(const Caller&, NodeId node, std::string_view name) override;
   Result<std::optional<PutConfiguration>> GetConfiguration() const override {
     return std::optional<PutConfiguration>();
   }

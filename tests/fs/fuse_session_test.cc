@@ -271,7 +271,7 @@ TEST_F(FuseMountTest, ModificationTimeThatProgramsSawIsTheFiles) {
     ASSERT_EQ(::fsync(fd.get()), 0);  // only now do the bytes reach us
     struct stat seen {};
     ASSERT_EQ(::fstat(fd.get(), &seen), 0);
-    ASSERT_OK_AND_ASSIGN(const Attributes kept, vault_.Lookup(kArchiveInode, name));
+    ASSERT_OK_AND_ASSIGN(const Attributes kept, vault_.Lookup(Caller{}, kArchiveInode, name));
     EXPECT_EQ(kept.mtime, seen.st_mtim.tv_sec * int64_t{1'000'000'000} + seen.st_mtim.tv_nsec);
   }
 }

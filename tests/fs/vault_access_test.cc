@@ -10,7 +10,7 @@
 #include <cstdio>
 #include <thread>
 
-#include "fs/posix_acl.h"
+#include "index/posix_acl.h"
 #include "tests/fs/vault_fixture.h"
 
 namespace leadglass {
@@ -87,7 +87,7 @@ class VaultAccess : public VaultTest {
 
  private:
   Status Change(NodeId node, const AttributeChange& change) {
-    const auto changed = vault_->SetAttributes(node, change, false);
+    const auto changed = vault_->SetAttributes(kRootUser, node, change, false);
     return changed ? Status() : Status(changed.error());
   }
 };
@@ -109,10 +109,10 @@ TEST_F(VaultAccess, WithoutARuleThatMatchesItHasTheDefaultGroup) {
 TEST_F(VaultAccess, FurtherGroupsAreLetInByAnAccessList) {
   const NodeId image = Store("a", {.modality = "MG"});
   const ByteVector list = AclForGroups({kOncology});
-  EXPECT_THAT(vault_->GetXattr(Study(), kAclAccessXattr), IsOkAndHolds(list));
-  EXPECT_THAT(vault_->GetXattr(Series(), kAclAccessXattr), IsOkAndHolds(list));
+  EXPECT_THAT(vault_->GetXattr(kRootUser, Study(), kAclAccessXattr), IsOkAndHolds(list));
+  EXPECT_THAT(vault_->GetXattr(kRootUser, Series(), kAclAccessXattr), IsOkAndHolds(list));
   ASSERT_OK_AND_ASSIGN(const ByteVector of_file, AclOfFileIn(list, 0640));
-  EXPECT_THAT(vault_->GetXattr(image, kAclAccessXattr), IsOkAndHolds(of_file));
+  EXPECT_THAT(vault_->GetXattr(kRootUser, image, kAclAccessXattr), IsOkAndHolds(of_file));
   EXPECT_THAT(vault_->ListXattrs(image), IsOkAndHolds(Contains(std::string(kAclAccessXattr))));
 }
 
@@ -125,7 +125,7 @@ TEST_F(VaultAccess, AFileThatWasMovedIsWhereItIs) {
   const NodeId cath = Folder(kArchiveInode, "cath");
   const auto made = vault_->Create(Root(), kArchiveInode, "a", 0640, O_RDWR);
   ASSERT_THAT(made, IsOk());
-  ASSERT_THAT(vault_->Rename(kArchiveInode, "a", cath, "a", 0), IsOk());
+  ASSERT_THAT(vault_->Rename(kRootUser, kArchiveInode, "a", cath, "a", 0), IsOk());
   ASSERT_THAT(vault_->Write(*made->file, 0, MakeImage({}), false), IsOk());
   ASSERT_THAT(vault_->Flush(*made->file), IsOk());
   vault_->Release(made->file);
@@ -141,7 +141,7 @@ TEST_F(VaultAccess, TheOrderOfArrivalDoesNotMatter) {
   EXPECT_EQ(AccessTo(Study()), "3002 0750");
   Store("3", {.sop_uid = "2.25.3", .modality = "MG"});
   EXPECT_EQ(AccessTo(Study()), "3003 0750");
-  EXPECT_THAT(vault_->GetXattr(Study(), kAclAccessXattr), IsOk());
+  EXPECT_THAT(vault_->GetXattr(kRootUser, Study(), kAclAccessXattr), IsOk());
   Store("4", {.sop_uid = "2.25.4", .modality = "CT"}, cath);
   Store("5", {.sop_uid = "2.25.5", .modality = "CT"});
   EXPECT_EQ(AccessTo(Study()), "3003 0750");
@@ -156,7 +156,7 @@ TEST_F(VaultAccess, ALaterRuleTakesTheFurtherGroupsOfTheOneBeforeAway) {
   EXPECT_EQ(AccessTo(Study()), "3003 0750");
   Store("2", {.sop_uid = "2.25.2", .modality = "US"});
   EXPECT_EQ(AccessTo(Study()), "3002 0750");
-  EXPECT_THAT(vault_->GetXattr(Study(), kAclAccessXattr), FailsWithErrno(ENODATA));
+  EXPECT_THAT(vault_->GetXattr(kRootUser, Study(), kAclAccessXattr), FailsWithErrno(ENODATA));
 }
 
 TEST_F(VaultAccess, ChgrpOnAStudyHoldsForAllOfItAndForWhatArrivesLater) {
@@ -175,11 +175,11 @@ TEST_F(VaultAccess, ChmodAndSetfaclOnAStudyHoldForAllOfIt) {
   ASSERT_THAT(Chmod(Study(), 0700), IsOk());
   EXPECT_EQ(AccessTo(image), "3001 0600");
   const ByteVector list = AclForGroups({kCardio});
-  ASSERT_THAT(vault_->SetXattr(Study(), kAclAccessXattr, list, 0), IsOk());
+  ASSERT_THAT(vault_->SetXattr(kRootUser, Study(), kAclAccessXattr, list, 0), IsOk());
   EXPECT_EQ(AccessTo(Study()), "3001 0750");
   EXPECT_EQ(AccessTo(image), "3001 0640");
   ASSERT_OK_AND_ASSIGN(const ByteVector of_file, AclOfFileIn(list, 0640));
-  EXPECT_THAT(vault_->GetXattr(image, kAclAccessXattr), IsOkAndHolds(of_file));
+  EXPECT_THAT(vault_->GetXattr(kRootUser, image, kAclAccessXattr), IsOkAndHolds(of_file));
 }
 
 // rsync -a, tar -x and cp -a set group, mode and list of each image; they must not fail, and must
@@ -190,9 +190,10 @@ TEST_F(VaultAccess, OnAnImageOrASeriesChangesSucceedAndAreClamped) {
     const std::string before = AccessTo(node);
     EXPECT_THAT(Chgrp(node, kOncology), IsOk());
     EXPECT_THAT(Chmod(node, 0777), IsOk());
-    EXPECT_THAT(vault_->SetXattr(node, kAclAccessXattr, AclForGroups({kCardio}), 0), IsOk());
+    EXPECT_THAT(vault_->SetXattr(kRootUser, node, kAclAccessXattr, AclForGroups({kCardio}), 0),
+                IsOk());
     EXPECT_EQ(AccessTo(node), before);
-    EXPECT_THAT(vault_->GetXattr(node, kAclAccessXattr), FailsWithErrno(ENODATA));
+    EXPECT_THAT(vault_->GetXattr(kRootUser, node, kAclAccessXattr), FailsWithErrno(ENODATA));
   }
   ASSERT_THAT(Chmod(image, 0400), IsOk());
   EXPECT_EQ(AccessTo(image), "3001 0440");  // the owner's own bits are his
@@ -206,7 +207,8 @@ TEST_F(VaultAccess, APatientsFolderTakesAChangeAndStaysAsItIs) {
   const std::string before = AccessTo(patient);
   EXPECT_THAT(Chgrp(patient, kCardio), IsOk());
   EXPECT_THAT(Chmod(patient, 0700), IsOk());
-  EXPECT_THAT(vault_->SetXattr(patient, kAclAccessXattr, AclForGroups({kCardio}), 0), IsOk());
+  EXPECT_THAT(vault_->SetXattr(kRootUser, patient, kAclAccessXattr, AclForGroups({kCardio}), 0),
+              IsOk());
   EXPECT_EQ(AccessTo(patient), before);
 }
 
@@ -219,7 +221,7 @@ TEST_F(VaultAccess, WhatIsNoImageHasAnOrdinaryModeAndGetsItBackWhenItIsNoneAnyMo
   ASSERT_THAT(Chmod(image, 0604), IsOk());
   ASSERT_THAT(Chgrp(image, kCardio), IsOk());
   EXPECT_EQ(AccessTo(image), "3003 0640");
-  ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(image, O_RDWR | O_TRUNC));
+  ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(kRootUser, image, O_RDWR | O_TRUNC));
   ASSERT_THAT(vault_->Write(*file, 0, AsBytes(std::string_view("a text now")), false), IsOk());
   ASSERT_THAT(vault_->Flush(*file), IsOk());
   vault_->Release(file);
@@ -254,7 +256,7 @@ TEST_F(VaultAccess, NewRulesAreForStudiesThatComeAfterThem) {
 // What changes nothing about the rules leaves studies that are still growing as they were.
 TEST_F(VaultAccess, AnotherVersionWithTheSameRulesGoesOnAsBefore) {
   Store("1", {.sop_uid = "2.25.1", .modality = "CT"});
-  ASSERT_THAT(Configure(std::string("root = \"none\"\n") + kRules), IsOkAndHolds(2u));
+  ASSERT_THAT(Configure(std::string("# another text\n") + kRules), IsOkAndHolds(2u));
   EXPECT_EQ((*vault_->GetConfiguration())->rules_version, 1u);
   Store("2", {.sop_uid = "2.25.2", .modality = "MG"});
   EXPECT_EQ(AccessTo(Study()), "3003 0750");

@@ -45,7 +45,7 @@ class VaultCheckpoint : public ::testing::Test {
     ASSERT_THAT(Vault::Reindex(disk_->fs, kFaultDiskVault, *disk_->keys, nullptr, SystemClock()),
                 IsOk());
   }
-  NodeId Archive() { return vault_->Lookup(kRootInode, "archive")->node; }
+  NodeId Archive() { return vault_->Lookup(kRootUser, kRootInode, "archive")->node; }
   OpenFile* Make(const std::string& name) {
     auto made = vault_->Create(kRootUser, Archive(), name, 0640, O_RDWR | O_CREAT);
     EXPECT_THAT(made, IsOk());
@@ -61,9 +61,9 @@ class VaultCheckpoint : public ::testing::Test {
       vault_->Release(file);
       files_[name] = bytes;
     }
-    const NodeId kept = vault_->Lookup(Archive(), "kept0")->node;
-    ASSERT_THAT(vault_->SetXattr(kept, "user.note", AsBytes("a note"), 0), IsOk());
-    ASSERT_THAT(vault_->Link(kept, Archive(), "second name"), IsOk());
+    const NodeId kept = vault_->Lookup(kRootUser, Archive(), "kept0")->node;
+    ASSERT_THAT(vault_->SetXattr(kRootUser, kept, "user.note", AsBytes("a note"), 0), IsOk());
+    ASSERT_THAT(vault_->Link(kRootUser, kept, Archive(), "second name"), IsOk());
     files_["second name"] = files_["kept0"];
     ASSERT_THAT(vault_->MakeSymlink(kRootUser, Archive(), "link", "kept1"), IsOk());
     ASSERT_THAT(vault_->MakeFolder(kRootUser, Archive(), "folder", 0750), IsOk());
@@ -79,8 +79,9 @@ class VaultCheckpoint : public ::testing::Test {
   // Pages at random, each fsynced.
   void Overwrite(size_t count, uint64_t seed) {
     std::mt19937_64 random(seed);
-    ASSERT_OK_AND_ASSIGN(OpenFile* const file,
-                         vault_->Open(vault_->Lookup(Archive(), "database")->node, O_RDWR));
+    ASSERT_OK_AND_ASSIGN(
+        OpenFile* const file,
+        vault_->Open(kRootUser, vault_->Lookup(kRootUser, Archive(), "database")->node, O_RDWR));
     std::string& now = files_["database"];
     for (size_t i = 0; i < count; ++i) {
       const uint64_t at = random() % kPages * kPage;
@@ -93,17 +94,17 @@ class VaultCheckpoint : public ::testing::Test {
   }
   void ExpectAll() {
     for (const auto& [name, bytes] : files_) {
-      ASSERT_OK_AND_ASSIGN(const Attributes found, vault_->Lookup(Archive(), name));
+      ASSERT_OK_AND_ASSIGN(const Attributes found, vault_->Lookup(kRootUser, Archive(), name));
       const auto read = ReadAll(*vault_, found.node);
       ASSERT_THAT(read, IsOk()) << name;
       EXPECT_TRUE(*read == bytes) << name;
     }
-    EXPECT_EQ(*vault_->ReadSymlink(vault_->Lookup(Archive(), "link")->node), "kept1");
-    const NodeId kept = vault_->Lookup(Archive(), "kept0")->node;
-    ASSERT_OK_AND_ASSIGN(const ByteVector note, vault_->GetXattr(kept, "user.note"));
+    EXPECT_EQ(*vault_->ReadSymlink(vault_->Lookup(kRootUser, Archive(), "link")->node), "kept1");
+    const NodeId kept = vault_->Lookup(kRootUser, Archive(), "kept0")->node;
+    ASSERT_OK_AND_ASSIGN(const ByteVector note, vault_->GetXattr(kRootUser, kept, "user.note"));
     EXPECT_EQ(AsText(note), "a note");
     EXPECT_EQ(vault_->GetAttributes(kept)->nlink, 2u);
-    EXPECT_EQ(vault_->Lookup(Archive(), "folder")->mode & 07777, 0750u);
+    EXPECT_EQ(vault_->Lookup(kRootUser, Archive(), "folder")->mode & 07777, 0750u);
     ASSERT_OK_AND_ASSIGN(const auto report, vault_->Check({}));
     EXPECT_FALSE(report.data_lost);
     // The footer that a crash tore has a second copy.
@@ -139,8 +140,8 @@ TEST_F(VaultCheckpoint, MayBeTheFirstThingThatASessionWrites) {
   for (int i = 0; i < 20; ++i) {  // several pieces
     const std::string name = "file" + std::to_string(i);
     vault_->Release(Make(name));
-    ASSERT_THAT(vault_->SetXattr(vault_->Lookup(Archive(), name)->node, "user.large",
-                                 AsBytes(Noise(static_cast<uint64_t>(i), 60'000)), 0),
+    ASSERT_THAT(vault_->SetXattr(kRootUser, vault_->Lookup(kRootUser, Archive(), name)->node,
+                                 "user.large", AsBytes(Noise(static_cast<uint64_t>(i), 60'000)), 0),
                 IsOk());
   }
   Close();
@@ -157,7 +158,8 @@ TEST_F(VaultCheckpoint, MayBeTheFirstThingThatASessionWrites) {
   disk_->fs.Crash(Tear::kLoseAll);
   vault_.reset();
   Open(some);
-  EXPECT_THAT(ReadAll(*vault_, vault_->Lookup(Archive(), "between")->node), IsOkAndHolds("bytes"));
+  EXPECT_THAT(ReadAll(*vault_, vault_->Lookup(kRootUser, Archive(), "between")->node),
+              IsOkAndHolds("bytes"));
 }
 
 TEST_F(VaultCheckpoint, KeepsAVaultSmallThatIsOverwrittenForEver) {
@@ -223,7 +225,7 @@ TEST_F(VaultCheckpoint, IsMadeWhileOthersWriteAndRead) {
   MakeDatabase();
   std::atomic<bool> done{false};
   std::thread reader([&] {
-    const NodeId node = vault_->Lookup(Archive(), "kept3")->node;
+    const NodeId node = vault_->Lookup(kRootUser, Archive(), "kept3")->node;
     while (!done) {
       const auto read = ReadAll(*vault_, node);
       EXPECT_THAT(read, IsOk());
@@ -238,7 +240,7 @@ TEST_F(VaultCheckpoint, IsMadeWhileOthersWriteAndRead) {
       ASSERT_THAT(made, IsOk());
       EXPECT_THAT(vault_->Write(*made->file, 0, AsBytes(name), false), IsOk());
       vault_->Release(made->file);
-      EXPECT_THAT(vault_->Rename(Archive(), name, Archive(), "renamed", 0), IsOk());
+      EXPECT_THAT(vault_->Rename(kRootUser, Archive(), name, Archive(), "renamed", 0), IsOk());
       if (gone != 0) vault_->Forget(gone);
       gone = made->attributes.node;
     }
@@ -251,7 +253,7 @@ TEST_F(VaultCheckpoint, IsMadeWhileOthersWriteAndRead) {
   ExpectAll();
   const auto list = [&] {
     std::map<std::string, int64_t> listed;
-    EXPECT_THAT(vault_->List(Archive(), 0, true,
+    EXPECT_THAT(vault_->List(kRootUser, Archive(), 0, true,
                              [&](const Vault::ListedEntry& entry) {
                                listed[std::string(entry.name)] = entry.attributes.mtime;
                                return true;

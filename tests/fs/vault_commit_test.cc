@@ -14,15 +14,15 @@ namespace leadglass {
 namespace {
 
 Status MakeFile(Vault& vault, const std::string& name) {
-  LG_ASSIGN_OR_RETURN(const Attributes archive, vault.Lookup(kRootInode, "archive"));
+  LG_ASSIGN_OR_RETURN(const Attributes archive, vault.Lookup(kRootUser, kRootInode, "archive"));
   LG_ASSIGN_OR_RETURN([[maybe_unused]] const Attributes made,
                       vault.MakeNode(kRootUser, archive.node, name, S_IFREG | 0644, 0));
   return {};
 }
 
 bool HasFile(Vault& vault, const std::string& name) {
-  const auto archive = vault.Lookup(kRootInode, "archive");
-  return archive && vault.Lookup(archive->node, name).has_value();
+  const auto archive = vault.Lookup(kRootUser, kRootInode, "archive");
+  return archive && vault.Lookup(kRootUser, archive->node, name).has_value();
 }
 
 uint64_t NewestCommit(Vault& vault) {
@@ -47,7 +47,7 @@ TEST(VaultCommit, IsMadeOfWhatWasDoneBeforeASync) {
   {
     ASSERT_OK_AND_ASSIGN(auto vault, disk.Open());
     ASSERT_THAT(MakeFile(*vault, "earlier"), IsOk());
-    ASSERT_OK_AND_ASSIGN(const Attributes archive, vault->Lookup(kRootInode, "archive"));
+    ASSERT_OK_AND_ASSIGN(const Attributes archive, vault->Lookup(kRootUser, kRootInode, "archive"));
     ASSERT_THAT(vault->FsyncFolder(archive.node), IsOk());
     disk.fs.Crash(FaultFileSystem::Tear::kLoseAll);
   }

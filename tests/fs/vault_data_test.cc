@@ -62,9 +62,9 @@ TEST_F(VaultData, CutsAndExtends) {
   ASSERT_THAT(vault_->Fsync(*file), IsOk());
   AttributeChange change;
   change.size = 4;
-  ASSERT_THAT(vault_->SetAttributes(file->node, change, false), IsOk());
+  ASSERT_THAT(vault_->SetAttributes(kRootUser, file->node, change, false), IsOk());
   change.size = 8;
-  ASSERT_THAT(vault_->SetAttributes(file->node, change, false), IsOk());
+  ASSERT_THAT(vault_->SetAttributes(kRootUser, file->node, change, false), IsOk());
   EXPECT_EQ(ReadAll(*file), std::string("0123\0\0\0\0", 8));
   ASSERT_THAT(vault_->Fsync(*file), IsOk());
   const NodeId node = file->node;
@@ -91,7 +91,7 @@ TEST_F(VaultData, ClearsSetuidWhenAsked) {
   OpenFile* const file = Make("f");
   AttributeChange change;
   change.mode = 06755;
-  ASSERT_THAT(vault_->SetAttributes(file->node, change, false), IsOk());
+  ASSERT_THAT(vault_->SetAttributes(kRootUser, file->node, change, false), IsOk());
   ASSERT_THAT(vault_->Write(*file, 0, AsBytes("x"), true), IsOk());
   EXPECT_EQ(vault_->GetAttributes(file->node)->mode & 07777, 0755u);
   vault_->Release(file);
@@ -118,7 +118,7 @@ TEST_F(VaultData, SurvivesRandomOverwritesAgainstAModel) {
       case 0: {
         AttributeChange change;
         change.size = offset;
-        ASSERT_THAT(vault_->SetAttributes(node, change, false), IsOk());
+        ASSERT_THAT(vault_->SetAttributes(kRootUser, node, change, false), IsOk());
         model.resize(offset);
         break;
       }
@@ -138,7 +138,7 @@ TEST_F(VaultData, SurvivesRandomOverwritesAgainstAModel) {
     if (step % 150 == 149) {
       vault_->Release(file);
       Reopen();
-      ASSERT_OK_AND_ASSIGN(file, vault_->Open(node, O_RDWR));
+      ASSERT_OK_AND_ASSIGN(file, vault_->Open(kRootUser, node, O_RDWR));
       ASSERT_EQ(ReadAll(*file), model) << "after reopening at step " << step;
     }
   }
@@ -160,10 +160,11 @@ TEST_F(VaultData, ChangesOfBytesLeaveTheTimesToACallerWhoKeepsThem) {
       ASSERT_THAT(now, IsOk());
       EXPECT_EQ(now->mtime == 1, kept) << after;
       EXPECT_EQ(now->ctime == 2, kept) << after;
-      ASSERT_THAT(vault_->SetAttributes(node, long_ago, false), IsOk());
+      ASSERT_THAT(vault_->SetAttributes(kRootUser, node, long_ago, false), IsOk());
     };
-    ASSERT_THAT(vault_->SetAttributes(node, long_ago, false), IsOk());
-    ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(node, O_RDWR | O_TRUNC, times));
+    ASSERT_THAT(vault_->SetAttributes(kRootUser, node, long_ago, false), IsOk());
+    ASSERT_OK_AND_ASSIGN(OpenFile* const file,
+                         vault_->Open(kRootUser, node, O_RDWR | O_TRUNC, times));
     expect_times("O_TRUNC");
     ASSERT_THAT(vault_->Write(*file, 0, AsBytes("other bytes"), false), IsOk());
     expect_times("a write");
@@ -209,7 +210,7 @@ TEST_F(VaultData, EachContentOfAFileHasItsOwnVersionThoughTheClockStands) {
       ASSERT_THAT(vault_->MakeNode(Root(), kArchiveInode, name, S_IFREG | 0644, 0), IsOk());
     }
     look();
-    ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(node, O_RDWR));
+    ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(kRootUser, node, O_RDWR));
     content.back() = static_cast<char>('0' + round);
     ASSERT_THAT(vault_->Write(*file, 0, AsBytes(content), false), IsOk());
     look();

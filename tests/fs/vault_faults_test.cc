@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "tests/fs/fault_disk.h"
+#include "tests/support/fault_step.h"
 
 namespace leadglass {
 namespace {
@@ -60,11 +61,11 @@ class Work {
   // What stands against the promises; empty: nothing.
   std::string Broken(Vault& after) const {
     std::string broken;
-    const auto archive = after.Lookup(kRootInode, "archive");
+    const auto archive = after.Lookup(kRootUser, kRootInode, "archive");
     if (!archive) return "no /archive: " + ToString(archive.error());
     for (const auto& [name, bytes] : promised_) {
       if (unsure_.contains(name)) continue;
-      const auto found = after.Lookup(archive->node, name);
+      const auto found = after.Lookup(kRootUser, archive->node, name);
       if (!bytes) {
         if (found) broken += name + " is back; ";
         continue;
@@ -103,20 +104,20 @@ class Work {
   }
 
   Result<NodeId> Node(const std::string& name) {
-    LG_ASSIGN_OR_RETURN(const Attributes archive, vault_.Lookup(kRootInode, "archive"));
-    LG_ASSIGN_OR_RETURN(const Attributes file, vault_.Lookup(archive.node, name));
+    LG_ASSIGN_OR_RETURN(const Attributes archive, vault_.Lookup(kRootUser, kRootInode, "archive"));
+    LG_ASSIGN_OR_RETURN(const Attributes file, vault_.Lookup(kRootUser, archive.node, name));
     return file.node;
   }
   Result<NodeId> Archive() {
-    LG_ASSIGN_OR_RETURN(const Attributes archive, vault_.Lookup(kRootInode, "archive"));
+    LG_ASSIGN_OR_RETURN(const Attributes archive, vault_.Lookup(kRootUser, kRootInode, "archive"));
     return archive.node;
   }
 
   Status TryWrite(const std::string& name, uint64_t offset, const std::string& bytes) {
     LG_ASSIGN_OR_RETURN(const NodeId archive, Archive());
     OpenFile* file = nullptr;
-    if (const auto there = vault_.Lookup(archive, name); there) {
-      LG_ASSIGN_OR_RETURN(file, vault_.Open(there->node, O_RDWR));
+    if (const auto there = vault_.Lookup(kRootUser, archive, name); there) {
+      LG_ASSIGN_OR_RETURN(file, vault_.Open(kRootUser, there->node, O_RDWR));
     } else {
       LG_ASSIGN_OR_RETURN(const Entry made,
                           vault_.Create(kRootUser, archive, name, 0644, O_RDWR | O_CREAT));
@@ -141,7 +142,7 @@ class Work {
     AttributeChange change;
     change.size = size;
     LG_ASSIGN_OR_RETURN([[maybe_unused]] const Attributes after,
-                        vault_.SetAttributes(node, change, false));
+                        vault_.SetAttributes(kRootUser, node, change, false));
     return {};
   }
   void Truncate(const std::string& name, uint64_t size) {
@@ -152,7 +153,7 @@ class Work {
   }
   Status TryRename(const std::string& from, const std::string& to) {
     LG_ASSIGN_OR_RETURN(const NodeId archive, Archive());
-    return vault_.Rename(archive, from, archive, to, 0);
+    return vault_.Rename(kRootUser, archive, from, archive, to, 0);
   }
   void Rename(const std::string& from, const std::string& to) {
     if (unsure_.contains(from)) unsure_.insert(to);
@@ -163,14 +164,14 @@ class Work {
   }
   Status TryRemove(const std::string& name) {
     LG_ASSIGN_OR_RETURN(const NodeId archive, Archive());
-    return vault_.Unlink(archive, name);
+    return vault_.Unlink(kRootUser, archive, name);
   }
   void Remove(const std::string& name) {
     Step({name}, TryRemove(name), [&] { now_[name] = std::nullopt; });
   }
   Status TryFsync(const std::string& name) {
     LG_ASSIGN_OR_RETURN(const NodeId node, Node(name));
-    LG_ASSIGN_OR_RETURN(OpenFile * file, vault_.Open(node, O_RDWR));
+    LG_ASSIGN_OR_RETURN(OpenFile * file, vault_.Open(kRootUser, node, O_RDWR));
     const Status status = vault_.Fsync(*file);
     vault_.Release(file);
     return status;
@@ -201,16 +202,6 @@ class Work {
   std::set<std::string> changed_;  // and no fsync confirmed it
   std::set<std::string> resized_;  // and nothing else since
 };
-
-// Every byte of every file reads; the check finds nothing lost.
-std::string Unreadable(Vault& vault) {
-  const auto report = vault.Check({});
-  if (!report) return "Check(): " + ToString(report.error());
-  std::string text;
-  if (report->data_lost)
-    for (const std::string& line : report->damage) text += line + "; ";
-  return text;
-}
 
 struct End {
   const char* name;
@@ -264,7 +255,7 @@ TEST_P(VaultFaults, KeepWhatWasPromisedWhicheverCallFails) {
       EXPECT_GT(n, 30u) << "the work makes too few calls to say much";
       break;
     }
-    n += n < 40 ? 1 : 1 + random() % 12;
+    n += n < 40 ? kFaultStep : kFaultStep + random() % 12;
   }
 }
 
@@ -288,7 +279,7 @@ class RecordWriter {
 
   void Run(uint64_t seed) {
     std::mt19937_64 random(seed);
-    const auto archive = vault_.Lookup(kRootInode, "archive");
+    const auto archive = vault_.Lookup(kRootUser, kRootInode, "archive");
     if (!archive) return;
     const auto made = vault_.Create(kRootUser, archive->node, name_, 0644, O_RDWR | O_CREAT);
     if (!made) return;
@@ -297,8 +288,8 @@ class RecordWriter {
   }
 
   std::string Broken(Vault& after) const {
-    const auto archive = after.Lookup(kRootInode, "archive");
-    const auto found = after.Lookup(archive->node, name_);
+    const auto archive = after.Lookup(kRootUser, kRootInode, "archive");
+    const auto found = after.Lookup(kRootUser, archive->node, name_);
     if (!found) return promised_.empty() ? "" : name_ + " is lost";
     const auto bytes = ReadAll(after, found->node);
     if (!bytes) return name_ + ": " + ToString(bytes.error());
@@ -371,127 +362,6 @@ TEST(VaultPowerCut, UnderLoadLosesNothingThatWasSynced) {
       ASSERT_THAT((*again)->Close(), IsOk());
     }
   }
-}
-
-// The log takes a commit that the index cannot: the vault must not build further ones on an index
-// that does not know it.
-TEST(VaultIndexFaults, AnIndexThatCannotBeWrittenMakesTheVaultReadOnlyUntilRemount) {
-  FaultDisk disk(1);
-  const std::string value = Noise(7, 60'000);
-  std::set<std::string> set;
-  {
-    auto vault = disk.Open();
-    ASSERT_THAT(vault, IsOk());
-    ASSERT_OK_AND_ASSIGN(const Attributes archive, (*vault)->Lookup(kRootInode, "archive"));
-    ASSERT_OK_AND_ASSIGN(const Attributes folder,
-                         (*vault)->MakeFolder(kRootUser, archive.node, "folder", 0755));
-    disk.fs.FailFrom(1, EIO, Lasts::kForEver, {Call::kWrite, Call::kSync, Call::kOpen},
-                     std::string(kFaultDiskVault) + "/index/");
-    Status status;
-    for (int i = 0; i < 5000 && status; ++i) {
-      const std::string name = "user.n" + std::to_string(i);
-      status = (*vault)->SetXattr(folder.node, name, AsBytes(value), 0);
-      if (status) set.insert(name);
-    }
-    ASSERT_FALSE(status) << "the index never wrote anything";
-    EXPECT_FALSE(set.empty());
-    ASSERT_OK_AND_ASSIGN(const VaultStatus told, (*vault)->GetStatus());
-    EXPECT_TRUE(told.failed);
-    EXPECT_THAT((*vault)->MakeFolder(kRootUser, archive.node, "later", 0755),
-                FailsWithErrno(EROFS));
-    EXPECT_THAT((*vault)->SetXattr(folder.node, "user.late", AsBytes(value), 0),
-                FailsWithErrno(EROFS));
-    EXPECT_THAT((*vault)->Lookup(archive.node, "folder"), IsOk());
-    EXPECT_THAT((*vault)->GetXattr(folder.node, *set.begin()), IsOk());
-    (void)(*vault)->Close();
-  }
-  disk.fs.Heal();
-  auto again = disk.Open();
-  ASSERT_THAT(again, IsOk());
-  ASSERT_OK_AND_ASSIGN(const Attributes archive, (*again)->Lookup(kRootInode, "archive"));
-  ASSERT_OK_AND_ASSIGN(const Attributes folder, (*again)->Lookup(archive.node, "folder"));
-  for (const std::string& name : set)
-    EXPECT_THAT((*again)->GetXattr(folder.node, name), IsOk()) << name;
-  EXPECT_THAT((*again)->MakeFolder(kRootUser, archive.node, "later", 0755), IsOk());
-  EXPECT_EQ(Unreadable(**again), "");
-}
-
-using Files = std::map<std::string, ByteVector>;
-
-Files FilesOf(FileSystem& fs, const std::string& folder) {
-  Files files;
-  const auto names = fs.List(folder);
-  EXPECT_THAT(names, IsOk());
-  for (const std::string& name : *names)
-    files[name] = *ReadWholeFile(fs, folder + "/" + name, 64u << 20);
-  return files;
-}
-
-void PutFiles(FileSystem& fs, const std::string& folder, const Files& files) {
-  const auto names = fs.List(folder);
-  ASSERT_THAT(names, IsOk());
-  for (const std::string& name : *names) ASSERT_THAT(fs.Remove(folder + "/" + name), IsOk());
-  for (const auto& [name, bytes] : files)
-    ASSERT_THAT(ReplaceFile(fs, folder + "/" + name, bytes), IsOk());
-}
-
-// An index of an earlier moment is brought up to the log, and that reads it here and there: damage
-// that nothing met while it was opened, whichever frame of its tables has it, means a rebuild.
-TEST(VaultIndexFaults, DamageThatOnlyTheReplayMeetsMeansARebuild) {
-  constexpr int kNames = 900;
-  constexpr int64_t kLater = 2'000'000'000'000'000'000;
-  const std::string folder = std::string(kFaultDiskVault) + "/index";
-  const auto name_of = [](int i) {
-    return "a file with a name of some length, " + std::to_string(i);
-  };
-  FaultDisk disk(1);
-  const auto in_archive = [&](Vault& vault, const std::function<void(NodeId)>& use) {
-    ASSERT_OK_AND_ASSIGN(const Attributes archive, vault.Lookup(kRootInode, "archive"));
-    use(archive.node);
-  };
-  const auto session = [&](const std::function<void(Vault&, NodeId)>& use) {
-    auto vault = disk.Open();
-    ASSERT_THAT(vault, IsOk());
-    in_archive(**vault, [&](NodeId archive) { use(**vault, archive); });
-    ASSERT_THAT((*vault)->Close(), IsOk());
-  };
-  session([&](Vault& vault, NodeId archive) {
-    for (int i = 0; i < kNames; ++i)
-      ASSERT_THAT(vault.MakeNode(kRootUser, archive, name_of(i), S_IFREG | 0644, 0), IsOk());
-  });
-  const Files earlier = FilesOf(disk.fs, folder);
-  session([&](Vault& vault, NodeId archive) {
-    for (int i = 0; i < kNames; ++i) {
-      ASSERT_OK_AND_ASSIGN(const Attributes file, vault.Lookup(archive, name_of(i)));
-      AttributeChange change;
-      change.mtime = kLater + i;
-      ASSERT_THAT(vault.SetAttributes(file.node, change, false), IsOk());
-    }
-    for (int i = 0; i < kNames; i += 3)
-      ASSERT_THAT(vault.Rename(archive, name_of(i), archive, name_of(i) + " moved", 0), IsOk());
-  });
-  constexpr size_t kTableHeader = 48, kSealedFrame = 8192 + 40;  // docs/format.md
-  size_t tried = 0;
-  for (const auto& [name, bytes] : earlier) {
-    if (name.size() < 4 || name.substr(name.size() - 4) != ".ldb") continue;
-    for (size_t at = kTableHeader + 24; at < bytes.size(); at += kSealedFrame) {
-      SCOPED_TRACE(name + " at " + std::to_string(at));
-      Files damaged = earlier;
-      damaged[name][at] ^= 1;
-      PutFiles(disk.fs, folder, damaged);
-      ++tried;
-      session([&](Vault& vault, NodeId archive) {
-        for (int i = 0; i < kNames; ++i) {
-          ASSERT_OK_AND_ASSIGN(const Attributes file,
-                               vault.Lookup(archive, name_of(i) + (i % 3 == 0 ? " moved" : "")));
-          ASSERT_EQ(file.mtime, kLater + i);
-        }
-        ASSERT_EQ(Unreadable(vault), "");
-      });
-      if (::testing::Test::HasFailure()) return;
-    }
-  }
-  EXPECT_GT(tried, 3u) << "an index of hardly a block says little";
 }
 
 }  // namespace

@@ -122,7 +122,7 @@ TEST_F(VaultFiling, ViewFoldersBelongToWhoeverTheFolderAboveBelongsTo) {
   AttributeChange change;
   change.uid = 1000;
   change.gid = 1001;
-  ASSERT_THAT(vault_->SetAttributes(kPatientsInode, change, false), IsOk());
+  ASSERT_THAT(vault_->SetAttributes(kRootUser, kPatientsInode, change, false), IsOk());
   Store("blob", {});
   const std::string path = Images().at(0);
   const NodeId series = Walk("/patients/" + path.substr(0, path.rfind('/')));
@@ -133,20 +133,22 @@ TEST_F(VaultFiling, ViewFoldersBelongToWhoeverTheFolderAboveBelongsTo) {
 TEST_F(VaultFiling, ViewsAreReadOnly) {
   Store("blob", {});
   const NodeId view = Walk("/patients/" + Images().at(0));
-  const NodeId series = vault_->Lookup(kPatientsInode, *Names(kPatientsInode).begin())->node;
-  EXPECT_THAT(vault_->Open(view, O_RDWR), FailsWithErrno(EROFS));
+  const NodeId series =
+      vault_->Lookup(kRootUser, kPatientsInode, *Names(kPatientsInode).begin())->node;
+  EXPECT_THAT(vault_->Open(kRootUser, view, O_RDWR), FailsWithErrno(EROFS));
   EXPECT_THAT(vault_->MakeFolder(Root(), series, "x", 0755), FailsWithErrno(EROFS));
   EXPECT_THAT(vault_->Create(Root(), series, "x", 0644, O_RDWR), FailsWithErrno(EROFS));
-  EXPECT_THAT(vault_->Rename(kPatientsInode, *Names(kPatientsInode).begin(), kArchiveInode, "x", 0),
+  EXPECT_THAT(vault_->Rename(kRootUser, kPatientsInode, *Names(kPatientsInode).begin(),
+                             kArchiveInode, "x", 0),
               FailsWithErrno(EROFS));
 }
 
 TEST_F(VaultFiling, ImageLeavesTheViewWithItsLastArchiveName) {
   const NodeId node = Store("blob", {});
-  ASSERT_THAT(vault_->Link(node, kArchiveInode, "second"), IsOk());
-  ASSERT_THAT(vault_->Unlink(kArchiveInode, "blob"), IsOk());
+  ASSERT_THAT(vault_->Link(kRootUser, node, kArchiveInode, "second"), IsOk());
+  ASSERT_THAT(vault_->Unlink(kRootUser, kArchiveInode, "blob"), IsOk());
   EXPECT_THAT(Images(), SizeIs(1));
-  ASSERT_THAT(vault_->Unlink(kArchiveInode, "second"), IsOk());
+  ASSERT_THAT(vault_->Unlink(kRootUser, kArchiveInode, "second"), IsOk());
   EXPECT_THAT(Tree(kPatientsInode), IsEmpty());
 }
 
@@ -154,12 +156,12 @@ TEST_F(VaultFiling, ViewNamesOfArchivedImagesCannotBeDeleted) {
   Store("blob", {});
   const std::string path = Images().at(0);
   const NodeId series = Walk("/patients/" + path.substr(0, path.rfind('/')));
-  EXPECT_THAT(vault_->Unlink(series, "0001.dcm"), FailsWithErrno(EROFS));
+  EXPECT_THAT(vault_->Unlink(kRootUser, series, "0001.dcm"), FailsWithErrno(EROFS));
 }
 
 TEST_F(VaultFiling, FilesAgainWhenTheHeaderChanges) {
   Store("blob", {});
-  OpenFile* const file = *vault_->Open(Walk("/archive/blob"), O_RDWR | O_TRUNC);
+  OpenFile* const file = *vault_->Open(kRootUser, Walk("/archive/blob"), O_RDWR | O_TRUNC);
   const ByteVector corrected = MakeImage({.patient_id = "MADE-2"});
   ASSERT_THAT(vault_->Write(*file, 0, corrected, false), IsOk());
   ASSERT_THAT(vault_->Flush(*file), IsOk());
@@ -176,7 +178,7 @@ TEST_F(VaultFiling, KeepsTwoFilesOfOneSopInstanceUidAndMarksTheOlder) {
   const std::string series =
       "/patients/Made Patient [MADE-1]/2024-01-15 CT Made study [A1]/0001 CT Made series";
   EXPECT_EQ(InodeOf(Walk(series + "/0001.dcm")), newest);
-  ASSERT_THAT(vault_->Unlink(kArchiveInode, "second"), IsOk());
+  ASSERT_THAT(vault_->Unlink(kRootUser, kArchiveInode, "second"), IsOk());
   EXPECT_EQ(InodeOf(Walk(series + "/0001.dcm")), InodeOf(Walk("/archive/first")));
   EXPECT_THAT(Images(), SizeIs(1));
 }
@@ -230,10 +232,12 @@ TEST_F(VaultFiling, ListsWhatIsNoImageWithItsReason) {
 
 TEST_F(VaultFiling, ShowsHeaderValuesAsExtendedAttributes) {
   const NodeId node = Store("image", {});
-  ASSERT_OK_AND_ASSIGN(const ByteVector value, vault_->GetXattr(node, "user.dicom.PatientID"));
+  ASSERT_OK_AND_ASSIGN(const ByteVector value,
+                       vault_->GetXattr(kRootUser, node, "user.dicom.PatientID"));
   EXPECT_EQ(AsText(value), "MADE-1");
-  EXPECT_THAT(vault_->SetXattr(node, "user.dicom.PatientID", AsBytes("MADE-1"), 0), IsOk());
-  EXPECT_THAT(vault_->SetXattr(node, "user.dicom.PatientID", AsBytes("X"), 0),
+  EXPECT_THAT(vault_->SetXattr(kRootUser, node, "user.dicom.PatientID", AsBytes("MADE-1"), 0),
+              IsOk());
+  EXPECT_THAT(vault_->SetXattr(kRootUser, node, "user.dicom.PatientID", AsBytes("X"), 0),
               FailsWithErrno(EPERM));
   ASSERT_OK_AND_ASSIGN(const auto names, vault_->ListXattrs(node | kViewBit));
   EXPECT_THAT(names, ::testing::Contains("user.dicom.StudyInstanceUID"));
@@ -243,17 +247,20 @@ TEST_F(VaultFiling, RemovingAnAttributeOfTheHeaderSucceedsAndChangesNothing) {
   const NodeId node = Store("a.dcm", {});
   ASSERT_OK_AND_ASSIGN(const Attributes before, vault_->GetAttributes(node));
   for (const NodeId either : {node, node | kViewBit}) {
-    EXPECT_THAT(vault_->RemoveXattr(either, "user.dicom.PatientID"), IsOk());
-    ASSERT_OK_AND_ASSIGN(const ByteVector value, vault_->GetXattr(either, "user.dicom.PatientID"));
+    EXPECT_THAT(vault_->RemoveXattr(kRootUser, either, "user.dicom.PatientID"), IsOk());
+    ASSERT_OK_AND_ASSIGN(const ByteVector value,
+                         vault_->GetXattr(kRootUser, either, "user.dicom.PatientID"));
     EXPECT_EQ(AsText(value), "MADE-1");
-    EXPECT_THAT(vault_->RemoveXattr(either, "user.dicom.NoSuchKeyword"), FailsWithErrno(ENODATA));
+    EXPECT_THAT(vault_->RemoveXattr(kRootUser, either, "user.dicom.NoSuchKeyword"),
+                FailsWithErrno(ENODATA));
   }
   ASSERT_OK_AND_ASSIGN(const auto names, vault_->ListXattrs(node));
   EXPECT_THAT(names, ::testing::Contains("user.dicom.PatientID"));
   ASSERT_OK_AND_ASSIGN(const Attributes after, vault_->GetAttributes(node));
   EXPECT_EQ(after.ctime, before.ctime);
   const NodeId text = WriteFile(kArchiveInode, "notes.txt", "no image");
-  EXPECT_THAT(vault_->RemoveXattr(text, "user.dicom.PatientID"), FailsWithErrno(ENODATA));
+  EXPECT_THAT(vault_->RemoveXattr(kRootUser, text, "user.dicom.PatientID"),
+              FailsWithErrno(ENODATA));
 }
 
 TEST_F(VaultFiling, IncomingFilesLeaveAfterTheirTimeAndLiveInTheView) {
@@ -268,14 +275,15 @@ TEST_F(VaultFiling, IncomingFilesLeaveAfterTheirTimeAndLiveInTheView) {
   const std::string path = Images().at(0);
   EXPECT_EQ(InodeOf(Walk("/patients/" + path)), node);
   const NodeId series = Walk("/patients/" + path.substr(0, path.rfind('/')));
-  EXPECT_THAT(vault_->Unlink(series, "0001.dcm"), IsOk());
+  EXPECT_THAT(vault_->Unlink(kRootUser, series, "0001.dcm"), IsOk());
   EXPECT_THAT(Tree(kPatientsInode), IsEmpty());
 }
 
 TEST_F(VaultFiling, DotFilesInIncomingWaitForTheirName) {
   Store(".tmp.x1", {}, kIncomingInode);
   EXPECT_THAT(Images(), IsEmpty());
-  ASSERT_THAT(vault_->Rename(kIncomingInode, ".tmp.x1", kIncomingInode, "x.dcm", 0), IsOk());
+  ASSERT_THAT(vault_->Rename(kRootUser, kIncomingInode, ".tmp.x1", kIncomingInode, "x.dcm", 0),
+              IsOk());
   for (int i = 0; i < 100 && Images().empty(); ++i)
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   EXPECT_THAT(Images(), SizeIs(1));

@@ -78,7 +78,7 @@ NodeId VaultTest::WriteFile(NodeId folder, const std::string& name, ByteSpan byt
 
 Result<std::string> VaultTest::ReadFile(NodeId node) {
   LG_ASSIGN_OR_RETURN(const Attributes attributes, vault_->GetAttributes(node));
-  LG_ASSIGN_OR_RETURN(OpenFile* const file, vault_->Open(node, O_RDONLY));
+  LG_ASSIGN_OR_RETURN(OpenFile* const file, vault_->Open(kRootUser, node, O_RDONLY));
   ByteVector bytes(attributes.size + 1);
   const auto got = vault_->Read(*file, 0, bytes);
   vault_->Release(file);
@@ -97,7 +97,7 @@ NodeId VaultTest::Walk(const std::string& path) {
   size_t at = 1;
   while (at < path.size()) {
     const size_t slash = std::min(path.find('/', at), path.size());
-    const auto found = vault_->Lookup(node, path.substr(at, slash - at));
+    const auto found = vault_->Lookup(kRootUser, node, path.substr(at, slash - at));
     if (!found) return 0;
     node = found->node;
     at = slash + 1;
@@ -107,7 +107,7 @@ NodeId VaultTest::Walk(const std::string& path) {
 
 std::set<std::string> VaultTest::Names(NodeId folder) {
   std::set<std::string> names;
-  EXPECT_THAT(vault_->List(folder, 2, false,
+  EXPECT_THAT(vault_->List(kRootUser, folder, 2, false,
                            [&](const Vault::ListedEntry& entry) {
                              names.insert(std::string(entry.name));
                              return true;
@@ -119,7 +119,7 @@ std::set<std::string> VaultTest::Names(NodeId folder) {
 std::set<std::string> VaultTest::Tree(NodeId folder, const std::string& prefix) {
   std::set<std::string> paths;
   for (const std::string& name : Names(folder)) {
-    const auto found = vault_->Lookup(folder, name);
+    const auto found = vault_->Lookup(kRootUser, folder, name);
     EXPECT_THAT(found, IsOk()) << name;
     if (!found) continue;
     if (!S_ISDIR(found->mode)) {

@@ -21,6 +21,8 @@ namespace leadglass {
 // Forked before the first test starts a thread; shared by all.
 HeaderParserPool* TestParser();
 
+inline constexpr Caller kRootUser{0, 0, 1, 022};
+
 class VaultTest : public ::testing::Test {
  protected:
   void SetUp() override;
@@ -44,7 +46,7 @@ class VaultTest : public ::testing::Test {
   // Every path below a folder, as "a/b/c" (folders end in '/').
   std::set<std::string> Tree(NodeId folder, const std::string& prefix = "");
 
-  static Caller Root() { return Caller{0, 0, 1, 022}; }
+  static Caller Root() { return kRootUser; }
 
   std::string folder_;
   std::unique_ptr<VaultKeys> keys_;

@@ -19,7 +19,7 @@ TEST_F(VaultNames, BeginsWithThreeFixedFolders) {
 
 TEST_F(VaultNames, RefusesNamesInTheRootAndInViews) {
   EXPECT_THAT(vault_->MakeFolder(Root(), kRootInode, "x", 0755), FailsWithErrno(EPERM));
-  EXPECT_THAT(vault_->RemoveFolder(kRootInode, "archive"), FailsWithErrno(EPERM));
+  EXPECT_THAT(vault_->RemoveFolder(kRootUser, kRootInode, "archive"), FailsWithErrno(EPERM));
   EXPECT_THAT(vault_->MakeFolder(Root(), kPatientsInode, "x", 0755), FailsWithErrno(EROFS));
 }
 
@@ -42,17 +42,17 @@ TEST_F(VaultNames, TakesNamesThatBeginWithADot) {
 
 TEST_F(VaultNames, CountsLinks) {
   const NodeId node = WriteFile(kArchiveInode, "a", "x");
-  ASSERT_OK_AND_ASSIGN(const Attributes linked, vault_->Link(node, kArchiveInode, "b"));
+  ASSERT_OK_AND_ASSIGN(const Attributes linked, vault_->Link(kRootUser, node, kArchiveInode, "b"));
   EXPECT_EQ(linked.nlink, 2u);
-  ASSERT_THAT(vault_->Unlink(kArchiveInode, "a"), IsOk());
-  ASSERT_OK_AND_ASSIGN(const Attributes left, vault_->Lookup(kArchiveInode, "b"));
+  ASSERT_THAT(vault_->Unlink(kRootUser, kArchiveInode, "a"), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Attributes left, vault_->Lookup(kRootUser, kArchiveInode, "b"));
   EXPECT_EQ(left.nlink, 1u);
   EXPECT_EQ(left.inode, node);
 }
 
 TEST_F(VaultNames, RefusesALinkToAFolder) {
   const NodeId folder = Folder(kArchiveInode, "d");
-  EXPECT_THAT(vault_->Link(folder, kArchiveInode, "e"), FailsWithErrno(EPERM));
+  EXPECT_THAT(vault_->Link(kRootUser, folder, kArchiveInode, "e"), FailsWithErrno(EPERM));
 }
 
 TEST_F(VaultNames, RefusesLongEmptyAndTakenNames) {
@@ -61,23 +61,23 @@ TEST_F(VaultNames, RefusesLongEmptyAndTakenNames) {
   EXPECT_THAT(vault_->MakeFolder(Root(), kArchiveInode, longest + "n", 0755),
               FailsWithErrno(ENAMETOOLONG));
   EXPECT_THAT(vault_->MakeFolder(Root(), kArchiveInode, longest, 0755), FailsWithErrno(EEXIST));
-  EXPECT_THAT(vault_->Lookup(kArchiveInode, "absent"), FailsWithErrno(ENOENT));
+  EXPECT_THAT(vault_->Lookup(kRootUser, kArchiveInode, "absent"), FailsWithErrno(ENOENT));
 }
 
 TEST_F(VaultNames, RemovesOnlyEmptyFolders) {
   const NodeId folder = Folder(kArchiveInode, "d");
   WriteFile(folder, "f", "x");
-  EXPECT_THAT(vault_->RemoveFolder(kArchiveInode, "d"), FailsWithErrno(ENOTEMPTY));
-  ASSERT_THAT(vault_->Unlink(folder, "f"), IsOk());
-  EXPECT_THAT(vault_->RemoveFolder(kArchiveInode, "d"), IsOk());
+  EXPECT_THAT(vault_->RemoveFolder(kRootUser, kArchiveInode, "d"), FailsWithErrno(ENOTEMPTY));
+  ASSERT_THAT(vault_->Unlink(kRootUser, folder, "f"), IsOk());
+  EXPECT_THAT(vault_->RemoveFolder(kRootUser, kArchiveInode, "d"), IsOk());
   EXPECT_EQ(Walk("/archive/d"), 0u);
 }
 
 TEST_F(VaultNames, RenamesOverAFileAndKeepsItReadableWhileOpen) {
   WriteFile(kArchiveInode, "new", "new bytes");
   const NodeId old = WriteFile(kArchiveInode, "old", "old bytes");
-  ASSERT_OK_AND_ASSIGN(OpenFile* const open, vault_->Open(old, O_RDONLY));
-  ASSERT_THAT(vault_->Rename(kArchiveInode, "new", kArchiveInode, "old", 0), IsOk());
+  ASSERT_OK_AND_ASSIGN(OpenFile* const open, vault_->Open(kRootUser, old, O_RDONLY));
+  ASSERT_THAT(vault_->Rename(kRootUser, kArchiveInode, "new", kArchiveInode, "old", 0), IsOk());
   EXPECT_THAT(ReadFile(Walk("/archive/old")), IsOkAndHolds("new bytes"));
   ByteVector bytes(9);
   EXPECT_THAT(vault_->Read(*open, 0, bytes), IsOkAndHolds(9u));
@@ -89,25 +89,26 @@ TEST_F(VaultNames, MovesFoldersWithTheirParentLinks) {
   const NodeId a = Folder(kArchiveInode, "a");
   const NodeId b = Folder(kArchiveInode, "b");
   Folder(a, "child");
-  ASSERT_THAT(vault_->Rename(a, "child", b, "moved", 0), IsOk());
+  ASSERT_THAT(vault_->Rename(kRootUser, a, "child", b, "moved", 0), IsOk());
   EXPECT_EQ(vault_->GetAttributes(a)->nlink, 2u);
   EXPECT_EQ(vault_->GetAttributes(b)->nlink, 3u);
-  EXPECT_EQ(vault_->Lookup(Walk("/archive/b/moved"), "..")->node, b);
+  EXPECT_EQ(vault_->Lookup(kRootUser, Walk("/archive/b/moved"), "..")->node, b);
 }
 
 TEST_F(VaultNames, RefusesToMoveAFolderIntoItself) {
   const NodeId a = Folder(kArchiveInode, "a");
   const NodeId inner = Folder(a, "inner");
-  EXPECT_THAT(vault_->Rename(kArchiveInode, "a", inner, "x", 0), FailsWithErrno(EINVAL));
-  EXPECT_THAT(vault_->Rename(kArchiveInode, "a", a, "x", 0), FailsWithErrno(EINVAL));
+  EXPECT_THAT(vault_->Rename(kRootUser, kArchiveInode, "a", inner, "x", 0), FailsWithErrno(EINVAL));
+  EXPECT_THAT(vault_->Rename(kRootUser, kArchiveInode, "a", a, "x", 0), FailsWithErrno(EINVAL));
 }
 
 TEST_F(VaultNames, ObeysRenameFlags) {
   WriteFile(kArchiveInode, "a", "A");
   WriteFile(kArchiveInode, "b", "B");
-  EXPECT_THAT(vault_->Rename(kArchiveInode, "a", kArchiveInode, "b", RENAME_NOREPLACE),
+  EXPECT_THAT(vault_->Rename(kRootUser, kArchiveInode, "a", kArchiveInode, "b", RENAME_NOREPLACE),
               FailsWithErrno(EEXIST));
-  ASSERT_THAT(vault_->Rename(kArchiveInode, "a", kArchiveInode, "b", RENAME_EXCHANGE), IsOk());
+  ASSERT_THAT(vault_->Rename(kRootUser, kArchiveInode, "a", kArchiveInode, "b", RENAME_EXCHANGE),
+              IsOk());
   EXPECT_THAT(ReadFile(Walk("/archive/a")), IsOkAndHolds("B"));
   EXPECT_THAT(ReadFile(Walk("/archive/b")), IsOkAndHolds("A"));
 }
@@ -116,10 +117,10 @@ TEST_F(VaultNames, GivesNewFilesTheGroupOfASetgidFolder) {
   const NodeId folder = Folder(kArchiveInode, "g");
   AttributeChange change;
   change.gid = 77;
-  ASSERT_THAT(vault_->SetAttributes(folder, change, false), IsOk());
+  ASSERT_THAT(vault_->SetAttributes(kRootUser, folder, change, false), IsOk());
   change = {};
   change.mode = 02775;
-  ASSERT_THAT(vault_->SetAttributes(folder, change, false), IsOk());
+  ASSERT_THAT(vault_->SetAttributes(kRootUser, folder, change, false), IsOk());
   const NodeId file = WriteFile(folder, "f", "x");
   const NodeId inner = Folder(folder, "d");
   EXPECT_EQ(vault_->GetAttributes(file)->gid, 77u);
@@ -130,7 +131,7 @@ TEST_F(VaultNames, GivesNewFilesTheGroupOfASetgidFolder) {
 TEST_F(VaultNames, ListsInOrderOfCreationFromAnyCookie) {
   for (int i = 0; i < 50; ++i) WriteFile(kArchiveInode, "f" + std::to_string(i), "x");
   std::vector<std::pair<std::string, uint64_t>> all;
-  ASSERT_THAT(vault_->List(kArchiveInode, 2, true,
+  ASSERT_THAT(vault_->List(kRootUser, kArchiveInode, 2, true,
                            [&](const Vault::ListedEntry& entry) {
                              all.emplace_back(entry.name, entry.cookie);
                              return true;
@@ -139,9 +140,9 @@ TEST_F(VaultNames, ListsInOrderOfCreationFromAnyCookie) {
   ASSERT_EQ(all.size(), 50u);
   EXPECT_EQ(all.front().first, "f0");
   EXPECT_EQ(all.back().first, "f49");
-  ASSERT_THAT(vault_->Unlink(kArchiveInode, "f10"), IsOk());
+  ASSERT_THAT(vault_->Unlink(kRootUser, kArchiveInode, "f10"), IsOk());
   std::string next;
-  ASSERT_THAT(vault_->List(kArchiveInode, all[9].second, false,
+  ASSERT_THAT(vault_->List(kRootUser, kArchiveInode, all[9].second, false,
                            [&](const Vault::ListedEntry& entry) {
                              next = entry.name;
                              return false;
@@ -152,14 +153,14 @@ TEST_F(VaultNames, ListsInOrderOfCreationFromAnyCookie) {
 
 TEST_F(VaultNames, SweepsOrphansAtTheNextOpen) {
   const NodeId node = WriteFile(kArchiveInode, "gone", "x");
-  ASSERT_THAT(vault_->Unlink(kArchiveInode, "gone"), IsOk());
+  ASSERT_THAT(vault_->Unlink(kRootUser, kArchiveInode, "gone"), IsOk());
   Reopen();
   EXPECT_THAT(vault_->GetAttributes(node), FailsWithErrno(ENOENT));
 }
 
 TEST_F(VaultNames, NeverReusesAnInodeNumber) {
   const NodeId first = WriteFile(kArchiveInode, "a", "x");
-  ASSERT_THAT(vault_->Unlink(kArchiveInode, "a"), IsOk());
+  ASSERT_THAT(vault_->Unlink(kRootUser, kArchiveInode, "a"), IsOk());
   vault_->Forget(first);
   Reopen();
   EXPECT_GT(WriteFile(kArchiveInode, "b", "x"), first);
@@ -197,8 +198,8 @@ TEST_F(VaultNames, ReadOnlyVaultsRefuseEveryChange) {
   Reopen(options);
   EXPECT_THAT(ReadFile(node), IsOkAndHolds("x"));
   EXPECT_THAT(vault_->MakeFolder(Root(), kArchiveInode, "d", 0755), FailsWithErrno(EROFS));
-  EXPECT_THAT(vault_->Unlink(kArchiveInode, "a"), FailsWithErrno(EROFS));
-  EXPECT_THAT(vault_->Open(node, O_RDWR), FailsWithErrno(EROFS));
+  EXPECT_THAT(vault_->Unlink(kRootUser, kArchiveInode, "a"), FailsWithErrno(EROFS));
+  EXPECT_THAT(vault_->Open(kRootUser, node, O_RDWR), FailsWithErrno(EROFS));
 }
 
 }  // namespace

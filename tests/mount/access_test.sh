@@ -87,11 +87,71 @@ chgrp "$video" "$MNT/archive/pacs/mr"/*/*/*/00001.dcm
 sleep 1.2 # what the kernel knows of an image's mode may be a second old
 same "a single image" "$audio 640" "$(stat -c '%g %a' "$mr_image")"
 
+# Patients are there for those who may see one of their studies, and for nobody else: not in the
+# listing, not by their exact name, not when somebody else has just looked there.
+listed() { "$1" ls "$MNT/patients"; }
+missing() {
+  local said
+  said=$("$@" 2>&1 >/dev/null || true)
+  [[ $said == *"No such file or directory"* ]]
+}
+chgrp "$video" "$mr"
+mr_patient=${mr%/*} ct_patient=${ct%/*}
+same "what a cardiologist sees" "$(basename "$mr_patient")" "$(listed cardiologist)"
+same "what a radiologist sees" "$(basename "$ct_patient")" "$(listed radiologist)"
+same "what a stranger sees" "" "$(listed stranger)"
+same "what root sees" 2 "$(find "$MNT/patients" -mindepth 1 -maxdepth 1 | wc -l)"
+for _ in 1 2 3; do
+  radiologist cat "$ct_image" >/dev/null || fail "the radiologist's own study"
+  missing cardiologist stat "$ct_patient" || fail "the patient's folder is found by its name"
+  missing cardiologist ls "$ct" || fail "the study's"
+  missing cardiologist cat "$ct_image" || fail "the image's"
+  missing stranger stat "$ct_image" || fail "the image's, by a stranger"
+  radiologist stat "$ct_image" >/dev/null || fail "the radiologist's, after somebody was refused"
+done
+# Supplementary groups count, and a thread's are its own.
+setpriv --reuid 60005 --regid 60005 --groups "$games,$audio" cat "$ct_image" >/dev/null ||
+  fail "a member by a supplementary group"
+same "what he sees" "$(basename "$ct_patient")" "$(setpriv --reuid 60005 --regid 60005 --groups "$games,$audio" ls "$MNT/patients")"
+# A patient with two studies is seen by the one, with that one.
+gen_study "$WORK/two" --studies 2 --instances 1 --size 64 --modality CR --seed 3
+store "$WORK/two" two
+crs=("$MNT"/patients/*/*' CR '*)
+same "studies of the third patient" 2 ${#crs[@]}
+setfacl -m "u:60004:rx" "${crs[1]}"
+same "one who is named" "$(basename "${crs[1]%/*}")" "$(listed stranger)"
+same "with the study that names him" "$(basename "${crs[1]}")" "$(stranger ls "${crs[1]%/*}")"
+missing stranger stat "${crs[0]}" || fail "the other study is found by its name"
+setfacl -x "u:60004" "${crs[1]}"
+same "and no more" "" "$(listed stranger)"
+# What is open stays open, by whoever has it, as on any file system.
+exec 7<"$ct_image"
+stranger cat <&7 | cmp - "$ct_image" || fail "an open file that was handed on"
+exec 7<&-
+# A folder that was handed on shows what its reader may see.
+exec 8<"$MNT/patients"
+same "the handed-on folder of patients" "" "$(stranger sh -c 'ls /proc/self/fd/8/' 2>&1)"
+exec 8<&-
+
+# root operates the vault without reading it.
+{ echo 'root = "none"' && cat "$WORK/rules.toml"; } >"$WORK/none.toml"
+"$LEADGLASS" config set "$MNT" "$WORK/none.toml" >/dev/null
+same "what root sees now" "" "$(ls "$MNT/patients")"
+missing stat "$ct_image" || fail "root finds a patient by name"
+refused cat "$MNT"/archive/pacs/ct/*/*/*/00001.dcm
+refused getfattr -n user.dicom.PatientName "$MNT"/archive/pacs/ct/*/*/*/00001.dcm
+same "root lists what the PACS wrote" 2 "$(find "$MNT/archive/pacs/ct" -type f | wc -l)"
+chmod 755 "$MNT/patients" || fail "root changes a mode"
+reads radiologist "$ct_image" || fail "a member reads on"
+"$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
+cat "$ct_image" >/dev/null || fail "root reads again"
+chgrp "$audio" "$mr"
+
 remount
 if reads cardiologist "$mr_image"; then fail "the old group reads after a remount"; fi
 reads radiologist "$mr_image" || fail "the new group after a remount"
 "$LEADGLASS" config show "$MNT" | diff "$WORK/rules.toml" - >&2 || fail "config show after a remount"
 unmount_vault
 "$LEADGLASS" config show "$VAULT" --passphrase-file "$WORK/passphrase" | diff "$WORK/rules.toml" - >&2 || fail "config show of a vault"
-same "version" 2 "$("$LEADGLASS" config set "$VAULT" "$WORK/rules.toml" --passphrase-file "$WORK/passphrase" --json | tr -dc 0-9)"
+same "version" 4 "$("$LEADGLASS" config set "$VAULT" "$WORK/rules.toml" --passphrase-file "$WORK/passphrase" --json | tr -dc 0-9)"
 mount_vault

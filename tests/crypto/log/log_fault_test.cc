@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "tests/crypto/log/log_fixture.h"
+#include "tests/support/fault_step.h"
 
 namespace leadglass {
 namespace {
@@ -118,7 +119,7 @@ TEST_P(LogFaultsAnywhere, APowerCutAtAnyCallLosesNothingThatWasSynced) {
                 {Tear::kKeepAll, "keep all", 1}};
   for (const auto& tear : kTears) {
     for (uint64_t round = 0; round < tear.rounds; ++round) {
-      for (uint64_t n = 1;; ++n) {
+      for (uint64_t n = 1;; n += kFaultStep) {
         const uint64_t seed = n * 16 + round;
         auto fs = NewVaultFolder(seed);
         fs->FailFrom(n, EIO, Lasts::kForEver);
@@ -136,7 +137,7 @@ TEST_P(LogFaultsAnywhere, APowerCutAtAnyCallLosesNothingThatWasSynced) {
 
 TEST_P(LogFaultsAnywhere, OneFailedCallLosesNothingThatWasSynced) {
   for (const int error : {EIO, ENOSPC}) {
-    for (uint64_t n = 1;; ++n) {
+    for (uint64_t n = 1;; n += kFaultStep) {
       auto fs = NewVaultFolder(n);
       fs->FailFrom(n, error, Lasts::kForOneCall);
       Attempt attempt;
@@ -150,7 +151,7 @@ TEST_P(LogFaultsAnywhere, OneFailedCallLosesNothingThatWasSynced) {
 }
 
 TEST_P(LogFaultsAnywhere, APowerCutDuringRecoveryAfterAPowerCut) {
-  for (uint64_t first = 20; first < 140; first += 7) {
+  for (uint64_t first = 20; first < 140; first += 7 * kFaultStep) {
     for (uint64_t n = 1; n < 60; n += 3) {
       auto fs = NewVaultFolder(first * 1000 + n);
       fs->FailFrom(first, EIO, Lasts::kForEver);

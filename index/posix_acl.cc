@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "fs/posix_acl.h"
+#include "index/posix_acl.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -15,6 +15,7 @@ constexpr uint16_t kGroupObj = 0x04;
 constexpr uint16_t kGroup = 0x08;
 constexpr uint16_t kMask = 0x10;
 constexpr uint16_t kOther = 0x20;
+constexpr uint32_t kNoId = 0xffffffff;  // of entries that name nobody
 
 struct AclEntry {
   uint16_t tag;
@@ -104,7 +105,6 @@ Result<ByteVector> AclOfFileIn(ByteSpan folder_acl, uint32_t mode) {
 }
 
 ByteVector AclForGroups(const std::vector<uint32_t>& further_gids) {
-  constexpr uint32_t kNoId = 0xffffffff;
   std::vector<uint32_t> gids = further_gids;
   std::sort(gids.begin(), gids.end());  // the kernel and setfacl(1) keep entries in this order
   gids.erase(std::unique(gids.begin(), gids.end()), gids.end());
@@ -113,6 +113,65 @@ ByteVector AclForGroups(const std::vector<uint32_t>& further_gids) {
   acl.push_back({kMask, 5, kNoId});
   acl.push_back({kOther, 0, kNoId});
   return Encode(acl);
+}
+
+namespace {
+
+// Mode bits as a list; an invalid list lets the owner in alone.
+Acl EffectiveList(const AccessSubject& subject, const std::optional<ByteVector>& bytes) {
+  const auto bits = [&](int shift) { return static_cast<uint16_t>(subject.mode >> shift & 7); };
+  if (!bytes)
+    return {{kUserObj, bits(6), kNoId}, {kGroupObj, bits(3), kNoId}, {kOther, bits(0), kNoId}};
+  auto acl = Decode(*bytes);
+  if (!acl) return {{kUserObj, bits(6), kNoId}, {kGroupObj, 0, kNoId}, {kOther, 0, kNoId}};
+  return *std::move(acl);
+}
+
+}  // namespace
+
+bool Permits(const AccessSubject& subject, const std::optional<ByteVector>& bytes, uint32_t uid,
+             const std::function<bool(uint32_t gid)>& is_in, uint32_t wanted) {
+  Acl acl = EffectiveList(subject, bytes);
+  const AclEntry* const mask_entry = Find(acl, kMask);
+  const uint32_t mask = mask_entry != nullptr ? mask_entry->permissions : 7u;
+  if (uid == subject.uid) return (Find(acl, kUserObj)->permissions & wanted) == wanted;
+  for (const AclEntry& entry : acl)
+    if (entry.tag == kUser && entry.id == uid) return (entry.permissions & mask & wanted) == wanted;
+  // Being in a group that gives less keeps from what others have.
+  bool in_one = false;
+  for (const AclEntry& entry : acl) {
+    if (entry.tag != kGroupObj && entry.tag != kGroup) continue;
+    const bool gives = (entry.permissions & mask & wanted) == wanted;
+    if (in_one && !gives) continue;
+    if (!is_in(entry.tag == kGroup ? entry.id : subject.gid)) continue;
+    if (gives) return true;
+    in_one = true;
+  }
+  return !in_one && (Find(acl, kOther)->permissions & wanted) == wanted;
+}
+
+std::vector<Viewer> ViewersOf(const AccessSubject& subject,
+                              const std::optional<ByteVector>& bytes) {
+  Acl acl = EffectiveList(subject, bytes);
+  const AclEntry* const mask_entry = Find(acl, kMask);
+  const uint32_t mask = mask_entry != nullptr ? mask_entry->permissions : 7u;
+  std::vector<Viewer> viewers;
+  for (const AclEntry& entry : acl) {
+    const bool masked = entry.tag == kUser || entry.tag == kGroupObj || entry.tag == kGroup;
+    const uint32_t permissions = masked ? entry.permissions & mask : entry.permissions;
+    if ((permissions & (kMayRead | kMaySearch)) == 0) continue;
+    switch (entry.tag) {
+      case kUserObj: viewers.push_back({Viewer::Kind::kUser, subject.uid}); break;
+      case kUser: viewers.push_back({Viewer::Kind::kUser, entry.id}); break;
+      case kGroupObj: viewers.push_back({Viewer::Kind::kGroup, subject.gid}); break;
+      case kGroup: viewers.push_back({Viewer::Kind::kGroup, entry.id}); break;
+      case kOther: viewers.push_back({Viewer::Kind::kEverybody, 0}); break;
+      default: break;
+    }
+  }
+  std::sort(viewers.begin(), viewers.end());
+  viewers.erase(std::unique(viewers.begin(), viewers.end()), viewers.end());
+  return viewers;
 }
 
 Result<InheritedAcl> InheritAcl(ByteSpan default_acl, uint32_t mode) {
