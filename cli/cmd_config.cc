@@ -12,7 +12,7 @@ namespace leadglass {
 namespace {
 
 struct ConfigArguments {
-  ConfiguredVault vault;
+  AskedVault vault;
   std::string file;
   bool json = false;
 };

@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::json;
 
 struct RulesArguments {
-  ConfiguredVault vault;
+  AskedVault vault;
   std::vector<std::string> files;
   std::string configuration;  // a file, instead of what is in force
   std::string folder;         // that the files are to count as written to

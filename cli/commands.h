@@ -24,6 +24,7 @@ void AddReindexCommand(CLI::App& app, Action& action);
 void AddPassphraseCommand(CLI::App& app, Action& action);
 void AddKeyringCommand(CLI::App& app, Action& action);
 void AddConfigCommand(CLI::App& app, Action& action);
+void AddAuditCommand(CLI::App& app, Action& action);
 void AddRulesCommand(CLI::App& app, Action& action);
 
 }  // namespace leadglass

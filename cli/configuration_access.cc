@@ -6,8 +6,6 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/groups.h"
-#include "cli/output.h"
-#include "cli/vault_access.h"
 
 namespace leadglass {
 
@@ -38,48 +36,6 @@ PutConfiguration FromJson(const Json& json) {
   return configuration;
 }
 
-std::string Refusal(const Error& error) {
-  return Json{{"error", error.context},
-              {"code", static_cast<int>(error.code)},
-              {"errno", error.posix_errno}}
-      .dump();
-}
-
-Result<Json> Ask(const FuseMount& mount, const std::string& question) {
-  LG_ASSIGN_OR_RETURN(const std::string answer, AskControl(mount, question));
-  Json json = Json::parse(answer, nullptr, false);
-  if (!json.is_object())
-    return Error(Errc::kInternal, "the answer is not understood: is the mounted version another?");
-  if (json.contains("error"))
-    return Error(static_cast<Errc>(json.value("code", 0)), json.value("error", std::string()),
-                 json.value("errno", 0));
-  if (json.empty())
-    return Error(Errc::kUnsupported, "the mounted version does not know configurations");
-  return json;
-}
-
-Result<std::optional<FuseMount>> MountAt(const std::string& path) {
-  LG_ASSIGN_OR_RETURN(const auto mounts, ListFuseMounts());
-  for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount)
-    if (mount->mountpoint == path || mount->source == path) return std::optional(*mount);
-  return std::optional<FuseMount>();
-}
-
-// Opens the vault for the time of the call.
-template <typename Use>
-auto WithVault(const ConfiguredVault& wanted, bool read_only, const Use& use)
-    -> decltype(use(std::declval<Vault&>())) {
-  LG_ASSIGN_OR_RETURN(const std::string folder, CanonicalPath(wanted.path));
-  LG_ASSIGN_OR_RETURN(const auto keys, UnlockVault(folder, wanted.passphrase_file));
-  Vault::Options options;
-  options.read_only = read_only;
-  LG_ASSIGN_OR_RETURN(const auto vault, Vault::Open(PosixFileSystem(), folder, *keys, nullptr,
-                                                    options, SystemClock()));
-  auto result = use(*vault);
-  if (const Status closed = vault->Close(); !closed && result) return closed.error();
-  return result;
-}
-
 std::string Answer(Vault& vault, const Json& question) {
   std::vector<ConfiguredGroup> groups;
   for (const Json& group : question.at("groups"))
@@ -100,24 +56,22 @@ Result<std::string> ReadConfigurationFile(const std::string& file) {
   return text;
 }
 
-Result<std::optional<PutConfiguration>> ReadConfiguration(const ConfiguredVault& vault) {
-  const auto path = CanonicalPath(vault.path);
-  LG_ASSIGN_OR_RETURN(const auto mount, MountAt(path ? *path : AbsolutePath(vault.path)));
+Result<std::optional<PutConfiguration>> ReadConfiguration(const AskedVault& vault) {
+  LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount) return WithVault(vault, true, [](Vault& open) { return open.GetConfiguration(); });
   LG_ASSIGN_OR_RETURN(const Json answer, Ask(*mount, std::string(kShow)));
   try {
     if (answer.at("version") == 0) return std::optional<PutConfiguration>();
     return std::optional(FromJson(answer));
   } catch (const Json::exception&) {
-    return Error(Errc::kInternal, "the answer is not understood: is the mounted version another?");
+    return NotUnderstood();
   }
 }
 
-Result<uint32_t> WriteConfiguration(const ConfiguredVault& vault, const std::string& text) {
+Result<uint32_t> WriteConfiguration(const AskedVault& vault, const std::string& text) {
   LG_ASSIGN_OR_RETURN(const Configuration parsed, ParseConfiguration(text));
   LG_ASSIGN_OR_RETURN(auto groups, LookUpGroups(parsed));
-  const auto path = CanonicalPath(vault.path);
-  LG_ASSIGN_OR_RETURN(const auto mount, MountAt(path ? *path : AbsolutePath(vault.path)));
+  LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount)
     return WithVault(vault, false,
                      [&](Vault& open) { return open.SetConfiguration(text, groups); });

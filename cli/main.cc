@@ -46,6 +46,7 @@ int Run(int argc, char** argv) {
   AddPassphraseCommand(app, action);
   AddKeyringCommand(app, action);
   AddConfigCommand(app, action);
+  AddAuditCommand(app, action);
   AddRulesCommand(app, action);
   try {
     app.parse(argc, argv);

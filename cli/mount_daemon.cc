@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "cli/audit_access.h"
 #include "cli/configuration_access.h"
 #include "cli/control_socket.h"
 #include "cli/logging.h"
@@ -124,6 +125,7 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
   }
   auto server = ControlServer::Start(*mount, [&](const std::string& question) -> std::string {
     if (auto answer = AnswerConfiguration(vault, question)) return *std::move(answer);
+    if (auto answer = AnswerAudit(vault, question)) return *std::move(answer);
     if (question != "status") return "{}";
     // Read again: a keyring may have been exported since.
     const auto info = VaultKeys::Inspect(PosixFileSystem(), plan.folder);

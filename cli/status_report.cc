@@ -87,6 +87,7 @@ void AddOpenVault(Json& json, Vault& vault) {
   json["dead_bytes"] = status->dead_bytes;
   json["stale_bytes"] = status->stale_bytes;
   json["cannot_punch"] = status->cannot_punch;
+  json["unaudited"] = status->unaudited;
   json["available_bytes"] = status->available_bytes;
   AddUnfiled(json, vault);
 }
@@ -156,6 +157,12 @@ void PrintWarnings(const Json& json) {
     warn(
         "the disk did not take back the room of deleted files (no hole punching, or an error): it "
         "is tried again at the next mount");
+  }
+  if (json.value("unaudited", false)) {
+    warn(
+        "the audit trail could not be written: what is done now is not on record; free room or "
+        "mend "
+        "the disk, and mount again");
   }
   for (const Json& lost : json.value("lost", Json::array())) warn(Text(lost).c_str());
   if (json.value("vault_file_copy_damaged", false)) {

@@ -41,7 +41,8 @@ class StoredVaultKeys final : public VaultKeys {
                            Clock& clock) override;
   Status RemoveSlot(uint32_t slot_id) override;
   Status RepairCopies() override;
-  LogKeys log_keys() const override;
+  LogKeys log_keys() const override { return KeysOfEveryEpoch("metadata"); }
+  LogKeys audit_keys() const override { return KeysOfEveryEpoch("audit"); }
   Key index_key() const override { return Derive(file_.key_epoch, "index"); }
   ByteVector WrapForVault(const Key& key, std::string_view purpose, ByteSpan owner) const override;
   Result<Key> UnwrapForVault(ByteSpan wrap, std::string_view purpose,
@@ -51,6 +52,7 @@ class StoredVaultKeys final : public VaultKeys {
 
  private:
   Key Derive(uint32_t epoch, std::string_view purpose) const;
+  LogKeys KeysOfEveryEpoch(std::string_view purpose) const;
   MasterRef Newest() const { return {masters_.back(), file_.key_epoch}; }
   ByteVector WrapData(ByteSpan header, std::string_view purpose, ByteSpan owner) const;
   // Makes `next`, authenticated by `newest`, the vault file, and `keyring_bytes`, if any, the
@@ -82,11 +84,10 @@ Key StoredVaultKeys::Derive(uint32_t epoch, std::string_view purpose) const {
   return DeriveKey(masters_[epoch - 1], purpose, context.span());
 }
 
-LogKeys StoredVaultKeys::log_keys() const {
+LogKeys StoredVaultKeys::KeysOfEveryEpoch(std::string_view purpose) const {
   LogKeys keys;
-  for (uint32_t epoch = 1; epoch <= file_.key_epoch; ++epoch) {
-    keys.metadata.push_back({epoch, Derive(epoch, "metadata")});
-  }
+  for (uint32_t epoch = 1; epoch <= file_.key_epoch; ++epoch)
+    keys.metadata.push_back({epoch, Derive(epoch, purpose)});
   return keys;
 }
 

@@ -97,8 +97,10 @@ class VaultKeys {
   virtual Status RepairCopies() = 0;
 
   // Keys for the layers above, derived from the master key by name.
-  virtual LogKeys log_keys() const = 0;    // metadata keys of every epoch
-  virtual Key index_key() const = 0;       // for the index's files; another one each key epoch
+  virtual LogKeys log_keys() const = 0;  // metadata keys of every epoch
+  virtual LogKeys audit_keys()
+      const = 0;                      // the same for the audit trail, which is a log of its own
+  virtual Key index_key() const = 0;  // for the index's files; another one each key epoch
   virtual uint32_t key_epoch() const = 0;  // of the newest master key
   // Wraps small secrets that belong to the vault itself (the private half of a group key). The
   // purpose and owner are bound. Opening works for wraps of any epoch; kCorrupt: damaged, another

@@ -8,20 +8,27 @@
 
 namespace leadglass {
 
-std::vector<gid_t> SupplementaryGroups(pid_t thread) {
-  std::vector<gid_t> groups;
-  if (thread <= 0) return groups;
+ProcessFacts ProcessFactsOf(pid_t thread) {
+  ProcessFacts facts;
+  if (thread <= 0) return facts;
   // A thread has its own credentials, and its number leads to them though no listing shows it.
   std::ifstream status("/proc/" + std::to_string(thread) + "/status");
-  constexpr std::string_view kField = "Groups:";
+  constexpr std::string_view kProcess = "Tgid:", kGroups = "Groups:";
   for (std::string line; std::getline(status, line);) {
-    if (!line.starts_with(kField)) continue;
-    std::istringstream numbers(line.substr(kField.size()));
-    for (gid_t gid = 0; numbers >> gid;) groups.push_back(gid);
+    if (line.starts_with(kProcess)) std::istringstream(line.substr(kProcess.size())) >> facts.pid;
+    if (!line.starts_with(kGroups)) continue;
+    std::istringstream numbers(line.substr(kGroups.size()));
+    for (gid_t gid = 0; numbers >> gid;) facts.groups.push_back(gid);
     break;
   }
-  return groups;
+  if (facts.pid > 0) {
+    std::ifstream program("/proc/" + std::to_string(facts.pid) + "/comm");
+    std::getline(program, facts.program);
+  }
+  return facts;
 }
+
+std::vector<gid_t> SupplementaryGroups(pid_t thread) { return ProcessFactsOf(thread).groups; }
 
 const std::vector<gid_t>& Credentials::Supplementary() const {
   if (!supplementary_) {

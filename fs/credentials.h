@@ -9,12 +9,21 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "fs/vault.h"
 #include "index/posix_acl.h"
 
 namespace leadglass {
+
+// What is known of the process of a calling thread, as it is now.
+struct ProcessFacts {
+  pid_t pid = 0;              // of the process; 0: it could not be told
+  std::string program;        // as /proc/PID/comm has it; may be empty
+  std::vector<gid_t> groups;  // supplementary
+};
+ProcessFacts ProcessFactsOf(pid_t thread);
 
 // The supplementary groups of a thread, by its number in this process's PID namespace, as user
 // namespaces map them here. Empty where they cannot be told: the thread has ended, or is in another

@@ -18,6 +18,7 @@
 #include "crypto/base/clock.h"
 #include "crypto/base/mutex.h"
 #include "fs/file_content.h"
+#include "fs/vault.h"
 #include "index/parser_worker.h"
 
 namespace leadglass {
@@ -57,6 +58,7 @@ class InodeState {
   bool forgotten = false;    // an orphan that the kernel no longer holds
   bool erased = false;       // the inode is gone from the vault: nothing of it may be committed
   int64_t last_close = 0;    // wall nanoseconds
+  Caller writer;             // who opened it last to write it
 
   std::atomic<uint32_t> open_count{0};
 

@@ -43,6 +43,7 @@
 
 #include "crypto/base/clock.h"
 #include "crypto/vault_keys.h"
+#include "fs/audit_record.h"
 #include "index/operations.h"
 
 namespace leadglass {
@@ -153,6 +154,7 @@ struct VaultStatus {
   uint64_t stale_bytes = 0;
   bool cannot_punch = false;  // the disk refused to take it back
   bool read_only = false;
+  bool unaudited = false;  // the audit trail could not be written, and goes without what happens
   // With Options::salvage: what of the log was lost, one line each, and what that means.
   std::vector<std::string> lost;
   bool failed = false;  // log or index could not be written: read-only until remount
@@ -318,6 +320,12 @@ class Vault {
   // Reads and authenticates everything: log, index against log, every byte of every file. What a
   // commit says was punched is no damage.
   virtual Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>& progress) = 0;
+
+  // Hands every record of the audit trail to `visitor`, oldest first, until it returns false, those
+  // of the present minute included. Errors of ReadAuditTrail().
+  virtual Status ReadAudit(const std::function<bool(const AuditRecord&)>& visitor) = 0;
+  // See VerifyAuditTrail().
+  virtual Result<AuditProof> VerifyAudit() = 0;
 
   // Commits and syncs all that is pending.
   virtual Status SyncAll() = 0;

@@ -4,6 +4,7 @@
 // it, and the configuration that gives studies their groups.
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -62,42 +63,45 @@ Status VaultImpl::NodeAllows(NodeId node, Action action) const {
 Status VaultImpl::Authorise(const Caller& caller, NodeId node, Action action) const {
   LG_RETURN_IF_ERROR(NodeAllows(node, action));
   if (IsExempt(caller)) return {};
-  const InodeId inode = InodeOf(node);
+  if (action == Action::kChangeAttributes || action == Action::kAddName ||
+      action == Action::kRemoveName)
+    return {};  // the kernel knows owners, sticky folders and their bits
+  LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(InodeOf(node)));
+  LG_ASSIGN_OR_RETURN(const bool permitted, Permits(caller, record, action));
+  if (permitted) return {};
+  const int error = action == Action::kFind ? ENOENT : EACCES;
+  Audit(caller, AuditActionOf(action), record, error);
+  return PosixError(error);
+}
+
+Result<bool> VaultImpl::Permits(const Caller& caller, const InodeRecord& record,
+                                Action action) const {
   const Credentials credentials(caller, options_.groups_of);
-  bool permitted = true;
-  switch (action) {
-    case Action::kFind: {
-      LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
-      if (IsPatientFolder(record)) {
-        LG_ASSIGN_OR_RETURN(permitted, MaySeePatient(credentials, inode));
-      } else if (IsStudyFolder(record)) {
-        LG_ASSIGN_OR_RETURN(permitted, PermitsAny(credentials, record, {kMayRead, kMaySearch}));
-      }
-      return permitted ? Status{} : PosixError(ENOENT);
-    }
-    case Action::kList: {
-      // The kernel has looked at the bits. What is listed of patients is another question.
-      LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
-      if ((record.flags & kInodeViewFolder) == 0 || IsPatientFolder(record)) return {};
-      LG_ASSIGN_OR_RETURN(permitted, PermitsAny(credentials, record, {kMayRead}));
-      break;
-    }
-    case Action::kRead:
-    case Action::kWrite:
-    case Action::kReadWrite:
-    case Action::kExecute: {
-      LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
-      // Of the owner's own bits the kernel has seen to; he could change them, and NFS servers open
-      // for him what they do not give.
-      if (record.uid == caller.uid && !IsDisowned(credentials, record)) return {};
-      LG_ASSIGN_OR_RETURN(permitted, PermitsAny(credentials, record, {BitsFor(action)}));
-      break;
-    }
-    case Action::kChangeAttributes:
-    case Action::kAddName:
-    case Action::kRemoveName: break;  // the kernel knows owners, sticky folders and their bits
+  if (action == Action::kFind) {
+    if (IsPatientFolder(record)) return MaySeePatient(credentials, record.inode);
+    if (!IsStudyFolder(record)) return true;
+    return PermitsAny(credentials, record, {kMayRead, kMaySearch});
   }
-  return permitted ? Status{} : PosixError(EACCES);
+  if (action == Action::kList) {
+    // The kernel has looked at the bits. What is listed of patients is another question.
+    if ((record.flags & kInodeViewFolder) == 0 || IsPatientFolder(record)) return true;
+    return PermitsAny(credentials, record, {kMayRead});
+  }
+  // Of the owner's own bits the kernel has seen to; he could change them, and NFS servers open for
+  // him what they do not give.
+  if (record.uid == caller.uid && !IsDisowned(credentials, record)) return true;
+  return PermitsAny(credentials, record, {BitsFor(action)});
+}
+
+AuditAction VaultImpl::AuditActionOf(Action action) {
+  switch (action) {
+    case Action::kFind: return AuditAction::kFind;
+    case Action::kList: return AuditAction::kList;
+    case Action::kWrite:
+    case Action::kReadWrite: return AuditAction::kWrite;
+    case Action::kExecute: return AuditAction::kExecute;
+    default: return AuditAction::kRead;
+  }
 }
 
 bool VaultImpl::IsPatientFolder(const InodeRecord& record) {
@@ -133,7 +137,8 @@ Result<bool> VaultImpl::PermitsAny(const Credentials& credentials, const InodeRe
   constexpr uint32_t kNoOwner = 0xffffffff;  // (uid_t)-1, that no one has (chown(2))
   const uint32_t owner = IsDisowned(credentials, record) ? kNoOwner : shown.uid;
   return std::any_of(wanted.begin(), wanted.end(), [&](uint32_t bits) {
-    return Permits({shown.mode & 0777, owner, shown.gid}, acl, credentials.uid(), is_in, bits);
+    return leadglass::Permits({shown.mode & 0777, owner, shown.gid}, acl, credentials.uid(), is_in,
+                              bits);
   });
 }
 
@@ -410,8 +415,13 @@ Result<uint32_t> VaultImpl::SetConfiguration(std::string text,
   LG_RETURN_IF_ERROR(SyncLog());
   const uint32_t version = next.stored.version;
   root_reads_all_ = next.parsed.root == Configuration::Root::kAll;
-  MutexLock lock(configuration_mutex_);
-  configuration_ = std::make_shared<const ActiveConfiguration>(std::move(next));
+  {
+    MutexLock lock(configuration_mutex_);
+    configuration_ = std::make_shared<const ActiveConfiguration>(std::move(next));
+  }
+  if (audit_)
+    audit_->Note({::getuid(), ::getgid(), ::getpid(), 0}, AuditAction::kConfigure, {}, 0,
+                 "version " + std::to_string(version));
   return version;
 }
 

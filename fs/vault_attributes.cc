@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "fs/vault_impl.h"
 #include "index/posix_acl.h"
@@ -70,6 +71,24 @@ void ApplyOwnerAndMode(InodeRecord& record, const AttributeChange& change) {
 
 }  // namespace
 
+namespace {
+
+// For the audit trail.
+std::string Told(const AttributeChange& change) {
+  std::string text;
+  const auto add = [&](std::string part) { text += (text.empty() ? "" : ", ") + std::move(part); };
+  if (change.mode) {
+    char octal[16];
+    std::snprintf(octal, sizeof(octal), "mode %04o", *change.mode & 07777);
+    add(octal);
+  }
+  if (change.uid) add("uid " + std::to_string(*change.uid));
+  if (change.gid) add("gid " + std::to_string(*change.gid));
+  return text;
+}
+
+}  // namespace
+
 Result<Attributes> VaultImpl::SetAttributes(const Caller& caller, NodeId node,
                                             const AttributeChange& change, bool kill_suidgid) {
   LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
@@ -79,8 +98,14 @@ Result<Attributes> VaultImpl::SetAttributes(const Caller& caller, NodeId node,
     ReaderLock lock(state->mutex);
     view_folder = (state->record.flags & kInodeViewFolder) != 0;
   }
-  if (view_folder && !change.size) return SetViewFolderAttributes(state, change);
+  const bool is_access = change.mode || change.uid || change.gid;
+  if (view_folder && !change.size) {
+    LG_ASSIGN_OR_RETURN(Attributes now, SetViewFolderAttributes(state, change));
+    if (is_access) AuditAccess(caller, state->id, Told(change));
+    return now;
+  }
   LG_ASSIGN_OR_RETURN(InodeRecord now, ChangeAttributes(state, change, kill_suidgid));
+  if (is_access) AuditAccess(caller, state->id, Told(change));
   return AttributesOf(node, std::move(now));
 }
 

@@ -69,6 +69,10 @@ Result<Vault::CheckReport> VaultImpl::Check(
       report.data_lost = true;
     }
   }
+  const auto trail = VerifyAudit();
+  if (!trail && trail.error().code != Errc::kNotFound) return trail.error();
+  if (trail)
+    for (const std::string& line : trail->damage) report.damage.push_back("audit trail: " + line);
   return report;
 }
 

@@ -168,7 +168,21 @@ VaultImpl::Action VaultImpl::OpeningOf(int flags) {
 
 Result<OpenFile*> VaultImpl::Open(const Caller& caller, NodeId node, int flags, Times times) {
   LG_RETURN_IF_ERROR(Authorise(caller, node, OpeningOf(flags)));
-  return OpenAuthorised(node, flags, times);
+  LG_ASSIGN_OR_RETURN(OpenFile* const file, OpenAuthorised(node, flags, times));
+  NoteOpening(caller, *file, OpeningOf(flags));
+  return file;
+}
+
+void VaultImpl::NoteOpening(const Caller& caller, OpenFile& file, Action action) {
+  if (!audit_) return;
+  InodeRecord record;
+  {
+    WriterLock lock(file.state->mutex);
+    if (action == Action::kWrite || action == Action::kReadWrite) file.state->writer = caller;
+    record.inode = file.state->id;
+    record.study = file.state->record.study;
+  }
+  Audit(caller, AuditActionOf(action), record, 0);
 }
 
 Result<OpenFile*> VaultImpl::OpenAuthorised(NodeId node, int flags, Times times) {
@@ -212,6 +226,7 @@ Result<Entry> VaultImpl::Create(const Caller& caller, NodeId parent, std::string
   // Who made it has it open whatever mode he gave it (open(2)).
   LG_ASSIGN_OR_RETURN(OpenFile* const file,
                       OpenAuthorised(node, state ? flags & ~O_TRUNC : flags, times));
+  NoteOpening(caller, *file, Action::kWrite);
   InodeRecord record;
   {
     ReaderLock lock(file->state->mutex);

@@ -129,6 +129,9 @@ Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcom
       state->filed_version = version;
       state->parsed.reset();
     }
+    if (const DicomFacts* facts = ImageFacts(outcome);
+        !filed_before && facts != nullptr && state->record.study != kNoInode)
+      AuditStored(state->writer, state->id, *facts);
     if (state->record.nlink == links_before && !filed_before) return {};
   }
   // Both of the file's nodes: the link count changed, and the view's pages may be of older bytes.

@@ -3,8 +3,8 @@
 
 // VaultImpl: the vault's state and how its parts hang together. Its methods are spread by subject:
 // vault_open.cc (life), vault_commit.cc (one transaction), vault_names.cc, vault_rename.cc,
-// vault_attributes.cc, vault_access.cc, vault_xattr.cc, vault_data.cc, vault_filing.cc,
-// vault_upkeep.cc, vault_space.cc, vault_check.cc.
+// vault_attributes.cc, vault_access.cc, vault_audit.cc, vault_xattr.cc, vault_data.cc,
+// vault_filing.cc, vault_upkeep.cc, vault_space.cc, vault_check.cc.
 //
 // A change is a Transaction: operations of one commit, and the inode records that hold once the
 // transaction is accepted. Commit() gathers it for the next commit of the log and stages it in the
@@ -22,6 +22,7 @@
 #include <thread>
 #include <unordered_map>
 
+#include "fs/audit_trail.h"
 #include "fs/configuration.h"
 #include "fs/credentials.h"
 #include "fs/gathered_operations.h"
@@ -117,6 +118,8 @@ class VaultImpl final : public Vault {
   Result<std::vector<UnfiledFile>> Unfiled() override;
   void SetInvalidator(Invalidator invalidator) override;
   Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>& progress) override;
+  Result<AuditProof> VerifyAudit() override;
+  Status ReadAudit(const std::function<bool(const AuditRecord&)>& visitor) override;
   Status SyncAll() override;
   Status Close() override;
 
@@ -137,6 +140,9 @@ class VaultImpl final : public Vault {
   // EROFS: the view or the vault is read-only. EPERM: a fixed folder. EACCES: not with these
   // groups. ENOENT, of kFind: there is no such thing for this caller.
   Status Authorise(const Caller& caller, NodeId node, Action action) const;
+  // Whether bits and lists let the caller, who is not exempt, do what needs no change.
+  Result<bool> Permits(const Caller& caller, const InodeRecord& record, Action action) const;
+  static AuditAction AuditActionOf(Action action);
   // What holds for every caller.
   Status NodeAllows(NodeId node, Action action) const;
   // Everything is open to the caller: root, unless the configuration says otherwise.
@@ -214,6 +220,21 @@ class VaultImpl final : public Vault {
   Status RaiseStudy(const DicomFacts& facts, InodeId inode, const StudyAssignment& assignment)
       LG_REQUIRES(names_mutex_);
 
+  // vault_audit.cc
+  Status OpenTrail();
+  void FlushTrail(bool all);
+  // Null trail: nothing is recorded (read-only). `record`: of the file or folder, as it was before
+  // a change.
+  void Audit(const Caller& caller, AuditAction action, const InodeRecord& record, int error,
+             std::string detail = {}) const;
+  // For what takes its subject away: looks at it now, records it when what is returned is called.
+  std::function<void(std::string detail)> AuditLater(const Caller& caller, AuditAction action,
+                                                     InodeId inode) const;
+  // A change of who may do what with a file or folder was made.
+  void AuditAccess(const Caller& caller, InodeId inode, std::string detail) const;
+  void AuditStored(const Caller& caller, InodeId inode, const DicomFacts& facts) const;
+  AuditSubject SubjectOfRecord(const InodeRecord& record) const;
+
   // vault_attributes.cc
   Result<Attributes> AttributesOf(NodeId node, InodeRecord record) const;
   // Of a record as it shows.
@@ -227,6 +248,10 @@ class VaultImpl final : public Vault {
   Result<Snapshot> SnapshotOf(InodeId inode) const;
   Result<InodeRecord> CurrentRecord(InodeId inode) const;
   Result<NodeId> ChildNode(const NameRecord& name) const;
+
+  // vault_xattr.cc
+  Status SetXattrOf(const InodePtr& state, std::string_view name, ByteSpan value, int flags);
+  Status RemoveXattrOf(const InodePtr& state, std::string_view name);
 
   // vault_names.cc
   static Status CheckName(std::string_view name);
@@ -242,6 +267,7 @@ class VaultImpl final : public Vault {
   // Adds to `transaction` what losing one name means for a file: link count, the view, orphanage.
   Status DropLink(Transaction& transaction, const InodePtr& state, InodeRecord& record, int64_t now)
       LG_REQUIRES(names_mutex_);
+  Status UnlinkFile(const NameRecord& found) LG_REQUIRES(names_mutex_);
   Status UnlinkFromView(const NameRecord& name) LG_REQUIRES(names_mutex_);
   Result<InodeRecord> AddLink(const Caller& caller, NodeId node, NodeId new_parent,
                               std::string_view new_name);
@@ -262,6 +288,7 @@ class VaultImpl final : public Vault {
   // vault_data.cc
   static Action OpeningOf(int flags);
   Result<OpenFile*> OpenAuthorised(NodeId node, int flags, Times times);
+  void NoteOpening(const Caller& caller, OpenFile& file, Action action);
   // The inode's lock is held exclusively (Read*: at least shared).
   Status EnsureFileKey(InodeState& state);
   Result<const Key*> KeyOf(InodeState& state, uint32_t generation);
@@ -355,6 +382,10 @@ class VaultImpl final : public Vault {
   std::shared_ptr<const ActiveConfiguration> configuration_ LG_GUARDED_BY(configuration_mutex_);
   std::atomic<bool> root_reads_all_{true};  // as the configuration in force says
   mutable StudyAccessCache study_access_;
+
+  std::unique_ptr<AuditTrail> audit_;  // set by Start(); null where the vault is read-only
+  mutable Mutex subjects_mutex_;
+  mutable std::unordered_map<InodeId, AuditSubject> subjects_ LG_GUARDED_BY(subjects_mutex_);
 
   Mutex commit_mutex_;
   uint32_t session_number_ = 0;

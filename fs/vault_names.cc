@@ -216,6 +216,7 @@ Result<Attributes> VaultImpl::Link(const Caller& caller, NodeId node, NodeId new
                                    std::string_view new_name) {
   LG_RETURN_IF_ERROR(CheckName(new_name));
   LG_ASSIGN_OR_RETURN(InodeRecord linked, AddLink(caller, node, new_parent, new_name));
+  Audit(caller, AuditAction::kLink, linked, 0);
   return AttributesOf(node, std::move(linked));
 }
 
@@ -293,7 +294,13 @@ Status VaultImpl::Unlink(const Caller& caller, NodeId parent, std::string_view n
   LG_RETURN_IF_ERROR(Authorise(caller, parent, Action::kRemoveName));
   LG_ASSIGN_OR_RETURN(const NameRecord found, RequireName(parent, name));
   if (S_ISDIR(found.mode_type)) return PosixError(EISDIR);
-  if ((found.flags & kNameView) != 0) return UnlinkFromView(found);
+  const auto audit = AuditLater(caller, AuditAction::kRemove, found.inode);
+  LG_RETURN_IF_ERROR((found.flags & kNameView) != 0 ? UnlinkFromView(found) : UnlinkFile(found));
+  audit({});
+  return {};
+}
+
+Status VaultImpl::UnlinkFile(const NameRecord& found) {
   LG_ASSIGN_OR_RETURN(const InodePtr folder, inodes_->Get(found.parent));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(found.inode));
   InodeLocks locks({folder, state});
@@ -327,6 +334,7 @@ Status VaultImpl::RemoveFolder(const Caller& caller, NodeId parent, std::string_
   LG_ASSIGN_OR_RETURN(const NameRecord found, RequireName(parent, name));
   if (!S_ISDIR(found.mode_type)) return PosixError(ENOTDIR);
   if ((found.flags & kNameView) != 0) return PosixError(EROFS);
+  const auto audit = AuditLater(caller, AuditAction::kRemove, found.inode);
   LG_ASSIGN_OR_RETURN(const bool empty, IsFolderEmpty(found.inode));
   if (!empty) return PosixError(ENOTEMPTY);
   LG_ASSIGN_OR_RETURN(const InodePtr folder, inodes_->Get(found.parent));
@@ -346,6 +354,7 @@ Status VaultImpl::RemoveFolder(const Caller& caller, NodeId parent, std::string_
   transaction.Put(folder, folder_record);
   LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
   NoteOrphan(state);
+  audit({});
   return {};
 }
 

@@ -192,6 +192,7 @@ Status VaultImpl::Start() {
   session_number_ = index_->next_session();
   key_store_ = std::make_unique<KeyStore>(*index_, keys_);
   inodes_ = std::make_unique<InodeTable>(*index_, clock_);
+  LG_RETURN_IF_ERROR(OpenTrail());
   if (!options_.read_only) {
     LG_RETURN_IF_ERROR(SweepOrphans());
     CheckRoom();
@@ -306,6 +307,11 @@ Status VaultImpl::Close() {
     for (const auto& [inode, state] : orphans_) orphans.push_back(state);
   }
   for (const InodePtr& state : orphans) (void)EraseOrphan(state);  // else swept at the next mount
+  if (audit_) {
+    audit_->Note({::getuid(), ::getgid(), ::getpid(), 0}, AuditAction::kUnmount, {}, 0);
+    FlushTrail(true);
+    (void)audit_->Close();  // GetStatus() told what could not be written
+  }
   LG_RETURN_IF_ERROR(SyncLog());
   // On a full disk the index stays behind; the next mount replays what it lacks from the log.
   const Status flushed = index_->Flush();
@@ -330,6 +336,7 @@ Result<VaultStatus> VaultImpl::GetStatus() {
   status.unfiled = counts.unfiled;
   status.log_bytes = space.log_bytes;
   status.available_bytes = space.writable_bytes;
+  status.unaudited = audit_ && audit_->failed();
   status.dead_bytes = counts.dead_bytes;
   status.stale_bytes = index_->checkpoint().stale_bytes;
   status.cannot_punch = cannot_punch_;

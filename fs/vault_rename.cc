@@ -71,7 +71,13 @@ Status VaultImpl::Rename(const Caller& caller, NodeId parent, std::string_view n
   LG_RETURN_IF_ERROR(LoadSides(sides, parent, name, new_parent, new_name));
   LG_RETURN_IF_ERROR(CheckRename(sides, flags));
   if (sides.target == sides.state) return {};  // two names of one file: nothing happens
-  LG_RETURN_IF_ERROR((flags & RENAME_EXCHANGE) != 0 ? RenameExchange(sides) : RenameOver(sides));
+  const bool exchanges = (flags & RENAME_EXCHANGE) != 0;
+  std::function<void(std::string)> audit_replaced;
+  if (sides.target && !exchanges)
+    audit_replaced = AuditLater(caller, AuditAction::kRemove, sides.target->id);
+  LG_RETURN_IF_ERROR(exchanges ? RenameExchange(sides) : RenameOver(sides));
+  if (audit_replaced) audit_replaced("replaced by another file");
+  AuditLater(caller, AuditAction::kRename, sides.state->id)({});
   if (sides.state->hold_filing) {
     LG_ASSIGN_OR_RETURN(const bool incoming, IsIncoming(sides.new_folder->id));
     WriterLock state_lock(sides.state->mutex);

@@ -12,6 +12,7 @@ constexpr std::chrono::milliseconds kUpkeepPeriod{100};
 // Between two steps of preparing segments: some 500 MB/s at most, and who comes meanwhile waits for
 // one.
 constexpr std::chrono::milliseconds kPreparePause{2};
+constexpr int64_t kTrailPeriodNanos = 1'000'000'000;
 constexpr int64_t kIncomingPeriodNanos = 1'000'000'000;
 constexpr size_t kNoticeLimit = 65536;
 constexpr int kMaxIncomingDepth = 64;
@@ -20,6 +21,7 @@ constexpr int kMaxIncomingDepth = 64;
 
 void VaultImpl::RunUpkeep(const std::stop_token& stop) {
   int64_t incoming_checked = 0;
+  int64_t trail_flushed = 0;
   int64_t space_checked = 0;
   bool preparing = false;
   bool more_space = false;
@@ -33,6 +35,10 @@ void VaultImpl::RunUpkeep(const std::stop_token& stop) {
     {
       MutexLock lock(commit_mutex_);
       if (!Failed()) (void)CommitGathered();
+    }
+    if (clock_.MonotonicNanos() - trail_flushed >= kTrailPeriodNanos) {
+      trail_flushed = clock_.MonotonicNanos();
+      FlushTrail(false);
     }
     // Nobody waits for this sync; a failure poisons the log, which every later write reports.
     if (!log_->poisoned() && !(log_->durable_head() == log_->head())) (void)log_->Sync();

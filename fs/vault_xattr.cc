@@ -65,7 +65,18 @@ Status VaultImpl::SetXattr(const Caller& caller, NodeId node, std::string_view n
   }
   LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
-  if (IsAcl(name) && FollowsAStudy(state)) return SetViewAcl(state, name, value);
+  if (IsAcl(name) && FollowsAStudy(state)) {
+    LG_RETURN_IF_ERROR(SetViewAcl(state, name, value));
+    AuditAccess(caller, state->id, AclText(value));
+    return {};
+  }
+  LG_RETURN_IF_ERROR(SetXattrOf(state, name, value, flags));
+  if (IsAcl(name)) AuditAccess(caller, state->id, AclText(value));
+  return {};
+}
+
+Status VaultImpl::SetXattrOf(const InodePtr& state, std::string_view name, ByteSpan value,
+                             int flags) {
   WriterLock lock(state->mutex);
   LG_ASSIGN_OR_RETURN(const auto old, index_->GetXattr(state->id, name));
   if ((flags & XATTR_CREATE) != 0 && old) return PosixError(EEXIST);
@@ -115,7 +126,17 @@ Status VaultImpl::RemoveXattr(const Caller& caller, NodeId node, std::string_vie
   }
   LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
-  if (IsAcl(name) && FollowsAStudy(state)) return SetViewAcl(state, name, std::nullopt);
+  if (IsAcl(name) && FollowsAStudy(state)) {
+    LG_RETURN_IF_ERROR(SetViewAcl(state, name, std::nullopt));
+    AuditAccess(caller, state->id, "no access list");
+    return {};
+  }
+  LG_RETURN_IF_ERROR(RemoveXattrOf(state, name));
+  if (IsAcl(name)) AuditAccess(caller, state->id, "no access list");
+  return {};
+}
+
+Status VaultImpl::RemoveXattrOf(const InodePtr& state, std::string_view name) {
   WriterLock lock(state->mutex);
   LG_ASSIGN_OR_RETURN(const auto old, index_->GetXattr(state->id, name));
   if (!old) return PosixError(ENODATA);

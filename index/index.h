@@ -126,6 +126,8 @@ class Index {
 
   // The newest configuration; nullopt: none was ever put.
   virtual Result<std::optional<PutConfiguration>> GetConfiguration() const = 0;
+  // The newest point of the audit trail that a commit quotes; nullopt: there was no trail yet.
+  virtual Result<std::optional<QuoteAudit>> GetAuditQuote() const = 0;
 
   // Sessions. Number 0 is never given.
   virtual Result<std::optional<Uuid>> GetSession(uint32_t number) const = 0;

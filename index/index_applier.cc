@@ -296,4 +296,9 @@ Status IndexApplier::Do(const PutConfiguration& op) {
   return {};
 }
 
+Status IndexApplier::Do(const QuoteAudit& op) {
+  batch_.Put(keys::AuditQuote(), EncodeRecord(op));
+  return {};
+}
+
 }  // namespace leadglass

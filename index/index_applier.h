@@ -50,6 +50,7 @@ class IndexApplier {
   Status Do(const Checkpoint& op);
   Status Do(const Cleared& op);
   Status Do(const PutConfiguration& op);
+  Status Do(const QuoteAudit& op);
 
   using StoredValue = std::optional<std::string>;
 

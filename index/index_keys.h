@@ -5,6 +5,7 @@
 // the bytes is the order of the numbers. Private to index/ (kIndexSchema); docs/format.md
 // gives the summary.
 //
+//   A                              how far the audit trail is
 //   C                              the configuration
 //   G group                        a group key
 //   I inode, then one part byte:
@@ -155,6 +156,7 @@ inline std::string SeenBy(const Viewer& viewer, InodeId patient, InodeId study) 
   AppendBe64(key, study);
   return key;
 }
+inline std::string AuditQuote() { return "A"; }
 inline std::string Configuration() { return "C"; }
 inline std::string GroupKey(uint64_t group) { return Numbered('G', group); }
 inline void AppendPosition(std::string& key, const Position& position) {

@@ -20,7 +20,7 @@ namespace keys = index_keys;
 // and inodes before names, in the order of their numbers, so that who replays it need not look
 // whether they are there. The others follow: O, U, Z and the other parts of folders from these, the
 // books on dead records (X, V, W, R) from what comes behind the base.
-constexpr std::string_view kRestated = "CMGYINP";
+constexpr std::string_view kRestated = "ACMGYINP";
 constexpr char LetterOf(char walk) { return walk == 'N' ? 'I' : walk; }
 // So many things at most in one piece: an operation is larger than what the index keeps of it, by
 // some hundred bytes at most.
@@ -131,6 +131,11 @@ Result<Restated> LevelDbIndex::Restate(const std::string& from, size_t bytes) co
       case 'C': {
         LG_ASSIGN_OR_RETURN(auto configuration, DecodeRecord<PutConfiguration>(value));
         out.emplace_back(std::move(configuration));
+        break;
+      }
+      case 'A': {
+        LG_ASSIGN_OR_RETURN(QuoteAudit quote, DecodeRecord<QuoteAudit>(value));
+        out.emplace_back(quote);
         break;
       }
       case 'P': {

@@ -69,6 +69,7 @@ class LevelDbIndex final : public Index {
   Result<std::optional<GroupKeyRecord>> GetGroupKey(uint64_t group) const override;
 
   Result<std::optional<PutConfiguration>> GetConfiguration() const override;
+  Result<std::optional<QuoteAudit>> GetAuditQuote() const override;
 
   Result<std::optional<Uuid>> GetSession(uint32_t number) const override;
   uint32_t next_session() const override;

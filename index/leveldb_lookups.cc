@@ -215,6 +215,10 @@ Result<std::optional<PutConfiguration>> LevelDbIndex::GetConfiguration() const {
   return ReadRecord<PutConfiguration>(keys::Configuration());
 }
 
+Result<std::optional<QuoteAudit>> LevelDbIndex::GetAuditQuote() const {
+  return ReadRecord<QuoteAudit>(keys::AuditQuote());
+}
+
 Result<std::optional<Uuid>> LevelDbIndex::GetSession(uint32_t number) const {
   ReaderLock lock(sessions_mutex_);
   const auto it = sessions_.find(number);

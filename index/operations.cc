@@ -33,7 +33,8 @@ static_assert(std::is_same_v<std::variant_alternative_t<16, Operation>, Punch>);
 static_assert(std::is_same_v<std::variant_alternative_t<17, Operation>, Checkpoint>);
 static_assert(std::is_same_v<std::variant_alternative_t<18, Operation>, Cleared>);
 static_assert(std::is_same_v<std::variant_alternative_t<19, Operation>, PutConfiguration>);
-static_assert(kOperationTypes == 20);
+static_assert(std::is_same_v<std::variant_alternative_t<20, Operation>, QuoteAudit>);
+static_assert(kOperationTypes == 21);
 
 bool IsCritical(const Operation& operation) {
   return !std::holds_alternative<Punch>(operation) && !std::holds_alternative<Cleared>(operation);

@@ -118,10 +118,18 @@ struct PutConfiguration {
   bool operator==(const PutConfiguration&) const = default;
 };
 
-using Operation =
-    std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents, PutXattr,
-                 EraseXattr, PutFileKey, PutStudyKey, PutGroupKey, PutSession, PutEntity,
-                 EraseEntity, PutFiling, EraseFiling, Punch, Checkpoint, Cleared, PutConfiguration>;
+// How far the audit trail is that is durable: a point of its log. A vault whose trail does not have
+// it lost its trail, or somebody removed it.
+struct QuoteAudit {
+  Head head;
+  Position end;  // of the trail's log: first byte after the commit
+  bool operator==(const QuoteAudit&) const = default;
+};
+
+using Operation = std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents,
+                               PutXattr, EraseXattr, PutFileKey, PutStudyKey, PutGroupKey,
+                               PutSession, PutEntity, EraseEntity, PutFiling, EraseFiling, Punch,
+                               Checkpoint, Cleared, PutConfiguration, QuoteAudit>;
 using Operations = std::vector<Operation>;
 
 // How long the variable parts of an operation may be, in bytes. Longer ones are neither written nor

@@ -104,6 +104,28 @@ Result<ByteVector> AclOfFileIn(ByteSpan folder_acl, uint32_t mode) {
   return Encode(acl);
 }
 
+std::string AclText(ByteSpan bytes) {
+  const auto acl = Decode(bytes);
+  if (!acl) return "invalid";
+  std::string text;
+  for (const AclEntry& entry : *acl) {
+    text += text.empty() ? "" : ",";
+    switch (entry.tag) {
+      case kUserObj: text += "u:"; break;
+      case kUser: text += "u:" + std::to_string(entry.id); break;
+      case kGroupObj: text += "g:"; break;
+      case kGroup: text += "g:" + std::to_string(entry.id); break;
+      case kMask: text += "m:"; break;
+      default: text += "o:"; break;
+    }
+    text += ':';
+    text += (entry.permissions & 4) != 0 ? 'r' : '-';
+    text += (entry.permissions & 2) != 0 ? 'w' : '-';
+    text += (entry.permissions & 1) != 0 ? 'x' : '-';
+  }
+  return text;
+}
+
 ByteVector AclForGroups(const std::vector<uint32_t>& further_gids) {
   std::vector<uint32_t> gids = further_gids;
   std::sort(gids.begin(), gids.end());  // the kernel and setfacl(1) keep entries in this order

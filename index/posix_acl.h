@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,9 @@ Result<ByteVector> AclOfFileIn(ByteSpan folder_acl, uint32_t mode);
 
 // A folder's list for an owning group and others, all of which may read and enter it.
 ByteVector AclForGroups(const std::vector<uint32_t>& further_gids);
+
+// In getfacl(1)'s short form, with numbers: "u::rwx,u:1001:r-x,g::r-x,m::r-x,o::---"; "invalid".
+std::string AclText(ByteSpan acl);
 
 // Permission bits, as in a mode's lowest three.
 inline constexpr uint32_t kMayRead = 4;

@@ -395,5 +395,14 @@ void Fields(A& a, typename A::template Ref<PutConfiguration> op) {
   a.Sized(op.text, 0, OperationLimits::kConfiguration);
   ListField(a, op.groups, OperationLimits::kGroups);
 }
+template <typename A>
+void Fields(A& a, typename A::template Ref<QuoteAudit> op) {
+  a.Number(op.head.epoch);
+  a.Number(op.head.commit_number);
+  a.Require(op.head.commit_number != 0);
+  a.Array(op.head.chain);
+  SegmentField(a, op.end.segment);
+  a.Number(op.end.offset);
+}
 
 }  // namespace leadglass

@@ -220,6 +220,7 @@ bool Appender::PrepareAhead() {
 Status Appender::StartSegment(std::unique_ptr<SegmentWriter> next, uint64_t number) {
   SegmentHeader header;
   header.vault_id = start_.vault_id;
+  header.segment_class = start_.segment_class;
   header.id = {start_.epoch, number};
   header.session = start_.session;
   header.previous_head = head_;

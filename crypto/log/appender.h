@@ -42,6 +42,7 @@ class Appender {
  public:
   struct Start {
     Uuid vault_id{};
+    SegmentClass segment_class = SegmentClass::kMain;
     Uuid session{};
     uint64_t segment_size = 0;
     uint64_t reserve_bytes = 0;

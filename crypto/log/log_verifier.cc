@@ -26,7 +26,8 @@ Status LogVerifier::Run(SegmentId last, uint64_t length, bool complete,
                         std::vector<SegmentId> heirs, SegmentId base) {
   heirs_ = std::move(heirs);
   base_ = base;
-  LG_ASSIGN_OR_RETURN(SegmentCatalog catalog, SegmentCatalog::Read(files_, vault_id_, true, true));
+  LG_ASSIGN_OR_RETURN(SegmentCatalog catalog,
+                      SegmentCatalog::Read(files_, vault_id_, class_, true, true));
   LG_RETURN_IF_ERROR(BuildPath(last, length, catalog));
   for (const Link& link : path_)
     if (!(link.entry.header.id < base_)) all_ += link.length;

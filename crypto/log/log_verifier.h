@@ -22,10 +22,12 @@ class LogVerifier {
   // `files` and `keys` outlive the object. `report` gets damage in log order, `commits` every
   // commit that opens, in order, and may be null; all three are called from Run(), in its thread.
   // Nothing on the disk is changed, whatever is found.
-  LogVerifier(SegmentFiles& files, const Uuid& vault_id, const LogKeys& keys, Report report,
-              Progress progress, SealedLog::CommitVisitor commits)
+  LogVerifier(SegmentFiles& files, const Uuid& vault_id, SegmentClass segment_class,
+              const LogKeys& keys, Report report, Progress progress,
+              SealedLog::CommitVisitor commits)
       : files_(files),
         vault_id_(vault_id),
+        class_(segment_class),
         walker_(files, vault_id, keys),
         report_(std::move(report)),
         progress_(std::move(progress)),
@@ -53,6 +55,7 @@ class LogVerifier {
 
   SegmentFiles& files_;
   const Uuid vault_id_;
+  const SegmentClass class_;
   SegmentWalker walker_;
   const Report report_;
   const Progress progress_;

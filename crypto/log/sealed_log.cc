@@ -34,9 +34,9 @@ class SegmentedLog final : public SealedLog {
 
   // Reads names and the newest header.
   Status ReadCatalog() {
-    LG_ASSIGN_OR_RETURN(
-        SegmentCatalog catalog,
-        SegmentCatalog::Read(files_, vault_id_, options_.read_only, options_.salvage));
+    LG_ASSIGN_OR_RETURN(SegmentCatalog catalog,
+                        SegmentCatalog::Read(files_, vault_id_, options_.segment_class,
+                                             options_.read_only, options_.salvage));
     catalog_ = std::make_unique<SegmentCatalog>(std::move(catalog));
     if (catalog_->listing().segments.empty()) return {};
     const SegmentId newest = catalog_->listing().segments.back();
@@ -217,7 +217,7 @@ class SegmentedLog final : public SealedLog {
       complete = written.complete;
     }
     if (!segment.has_value()) return {};
-    return LogVerifier(files_, vault_id_, keys_, report, progress, commits)
+    return LogVerifier(files_, vault_id_, options_.segment_class, keys_, report, progress, commits)
         .Run(*segment, length, complete,
              segment == tail_segment_ ? tail_heirs_ : std::vector<SegmentId>(), base());
   }
@@ -273,6 +273,7 @@ class SegmentedLog final : public SealedLog {
   void StartAppender(Recovered found) {
     Appender::Start start;
     start.vault_id = vault_id_;
+    start.segment_class = options_.segment_class;
     start.session = session_;
     start.segment_size = options_.segment_size;
     start.reserve_bytes = options_.reserve_bytes;

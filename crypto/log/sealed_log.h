@@ -31,6 +31,7 @@
 #include "crypto/log/block_map.h"
 #include "crypto/log/position.h"
 #include "crypto/log/record_space.h"
+#include "crypto/log/segment_header.h"
 
 namespace leadglass {
 
@@ -99,6 +100,9 @@ struct RecoveryReport {
 class SealedLog {
  public:
   struct Options {
+    // Which of a vault's logs it is: each has segments, a chain and keys of its own. One of another
+    // class is not opened.
+    SegmentClass segment_class = SegmentClass::kMain;
     bool read_only = false;
     uint64_t segment_size = 64u << 20;  // soft: a segment rolls before a record would pass it
     // Room kept back in a preallocated file, for commits with `use_reserve`. 0: none.

@@ -19,8 +19,9 @@ Result<ByteVector> ReadHeaderBytes(SegmentFiles& files, SegmentId id) {
 }  // namespace
 
 Result<SegmentCatalog> SegmentCatalog::Read(SegmentFiles& files, const Uuid& vault_id,
-                                            bool read_only, bool allow_gaps) {
-  SegmentCatalog catalog(files, vault_id, read_only);
+                                            SegmentClass segment_class, bool read_only,
+                                            bool allow_gaps) {
+  SegmentCatalog catalog(files, vault_id, segment_class, read_only);
   LG_ASSIGN_OR_RETURN(catalog.listing_, ListSegments(files.fs(), files.folder()));
   if (!allow_gaps) LG_RETURN_IF_ERROR(CheckNoGap(catalog.listing_.segments));
   return catalog;
@@ -82,9 +83,13 @@ Status SegmentCatalog::Check(SegmentId id, const SegmentHeader& header) const {
   if (header.id != id)
     return Error(Errc::kCorrupt,
                  ToString(id) + " holds what was written as " + ToString(header.id));
-  if (header.segment_class != SegmentClass::kMain)
+  if (header.segment_class > SegmentClass::kAudit)
     return Error(Errc::kUnsupported,
                  ToString(id) + " is of a class that this leadglass does not know");
+  if (header.segment_class != class_)
+    return Error(Errc::kCorrupt, ToString(id) +
+                                     " belongs to another of the vault's logs: bring "
+                                     "back the segment that stood in its place");
   if (!read_only_ && (header.read_only_compatible & ~kKnownReadOnlyCompatible) != 0)
     return Error(Errc::kUnsupported,
                  ToString(id) +

@@ -22,8 +22,8 @@ struct CatalogEntry {
 class SegmentCatalog {
  public:
   // Lists the log's folder. Errors of ListSegments() and, unless `allow_gaps`, of CheckNoGap().
-  static Result<SegmentCatalog> Read(SegmentFiles& files, const Uuid& vault_id, bool read_only,
-                                     bool allow_gaps);
+  static Result<SegmentCatalog> Read(SegmentFiles& files, const Uuid& vault_id,
+                                     SegmentClass segment_class, bool read_only, bool allow_gaps);
 
   const SegmentListing& listing() const { return listing_; }
   bool Has(SegmentId id) const;
@@ -36,14 +36,16 @@ class SegmentCatalog {
   Result<bool> HeaderIsGone(SegmentId id);
 
  private:
-  SegmentCatalog(SegmentFiles& files, const Uuid& vault_id, bool read_only)
-      : files_(&files), vault_id_(vault_id), read_only_(read_only) {}
+  SegmentCatalog(SegmentFiles& files, const Uuid& vault_id, SegmentClass segment_class,
+                 bool read_only)
+      : files_(&files), vault_id_(vault_id), class_(segment_class), read_only_(read_only) {}
   Result<CatalogEntry> Load(SegmentId id);
   Result<HeaderBlock> OtherCopy(SegmentId id);
   Status Check(SegmentId id, const SegmentHeader& header) const;
 
   SegmentFiles* files_;
   Uuid vault_id_;
+  SegmentClass class_;
   bool read_only_;
   SegmentListing listing_;
   std::map<SegmentId, CatalogEntry> known_;

@@ -35,9 +35,13 @@ with open(sys.argv[1], "r+b") as file:
     file.write(bytes([byte ^ 4]))
 PYTHON
 }
-# The vault as it was when it was saved.
+# The vault as it was when it was saved, on a machine that has seen no newer one: each mount adds to
+# the audit trail, and so to the log that quotes it.
 save() { rm -rf "$WORK/saved" && cp -a "$VAULT" "$WORK/saved"; }
-restore() { rm -rf "$VAULT" && cp -a "$WORK/saved" "$VAULT"; }
+restore() {
+  rm -rf "$VAULT" "$WORK/state"
+  cp -a "$WORK/saved" "$VAULT"
+}
 
 # A vault mounted already.
 expect 5 'mounted|open|use' "$LEADGLASS" mount "$VAULT" "$WORK" "${key[@]}" "${state[@]}"
@@ -158,10 +162,9 @@ for file in "$VAULT"/index/*; do head -c 5000 /dev/urandom >"$file"; done
 mount_vault
 (cd "$MNT/archive" && sha256sum --quiet -c "$WORK/sums") || fail "after a garbled index"
 unmount_vault
-rm -rf "$VAULT"
 
 # An older vault than was seen: refused, with the way on.
-mv "$WORK/saved" "$VAULT"
+restore
 mount_vault
 echo newer >"$MNT/archive/newer"
 unmount_vault

@@ -136,6 +136,7 @@ struct ModelApplier {
   }
   void operator()(const Cleared&) {}
   void operator()(const PutConfiguration& op) { m.configuration_ = op; }
+  void operator()(const QuoteAudit& op) { m.audit_quote_ = op; }
 };
 
 void IndexModel::Apply(const Operations& operations) {
@@ -217,6 +218,7 @@ IndexDump IndexModel::Dump() const {
     line(s == studies_.end() ? "none" : ToHex(s->second));
   }
   line(configuration_ ? Said(*configuration_) : "none");
+  line(audit_quote_ ? Said(*audit_quote_) : "none");
   for (uint32_t number = 1; number <= kSessions; ++number) {
     const auto s = sessions_.find(number);
     line(s == sessions_.end() ? "none" : ToHex(s->second));
@@ -310,6 +312,8 @@ IndexDump DumpIndex(const Index& index) {
   }
   dump.push_back(
       LineOfOptional(index.GetConfiguration(), [](const PutConfiguration& c) { return Said(c); }));
+  dump.push_back(
+      LineOfOptional(index.GetAuditQuote(), [](const QuoteAudit& q) { return Said(q); }));
   for (uint32_t number = 1; number <= kSessions; ++number)
     dump.push_back(
         LineOfOptional(index.GetSession(number), [](const Uuid& id) { return ToHex(id); }));
@@ -327,7 +331,7 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
   for (uint32_t number = 1; number <= kSessions; ++number)
     operations.push_back(PutSession{number, SampleUuid(static_cast<uint8_t>(number))});
   while (operations.size() < count + kSessions) {
-    switch (below(21)) {
+    switch (below(22)) {
       case 0:
       case 1:
       case 2: {
@@ -397,6 +401,13 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
                                               word(),
                                               {{"group", static_cast<uint32_t>(below(9))}}});
         break;
+      case 20: {
+        QuoteAudit quote;
+        quote.head = {1, 1 + random() % 99, {}};
+        quote.end = {{1, 1 + random() % 9}, random() % 9'999};
+        operations.push_back(quote);
+        break;
+      }
       default: operations.push_back(EraseFiling{inode()}); break;
     }
   }

@@ -37,6 +37,7 @@ class IndexModel {
   std::map<InodeId, FilingRecord> filings_;
   std::map<uint32_t, Uuid> sessions_;
   std::optional<PutConfiguration> configuration_;
+  std::optional<QuoteAudit> audit_quote_;
   std::map<Uuid, StudyKeyRecord> study_keys_;
   std::map<std::string, Uuid> studies_;
   InodeId next_inode_ = kFirstFreeInode;

@@ -124,7 +124,8 @@ inline Operations OneOfEach() {
           Punch{{{{{1, 42}, 8192}, 525'904}}},
           Checkpoint{{1, 40}, 50, 3, 17, 123'456},
           Cleared{{1, 40}},
-          PutConfiguration{3, 2, "root = \"none\"\n", {{"cardio", 2001}, {"radiology", 2002}}}};
+          PutConfiguration{3, 2, "root = \"none\"\n", {{"cardio", 2001}, {"radiology", 2002}}},
+          QuoteAudit{{1, 7, Digest{9}}, {{1, 3}, 5'000}}};
 }
 
 }  // namespace leadglass
