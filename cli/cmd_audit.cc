@@ -44,6 +44,9 @@ std::string Line(const Json& record) {
   const uint64_t inode = record.value("inode", uint64_t{0});
   if (Text(record, "study").empty() && inode != 0) add("inode", std::to_string(inode));
   if (const std::string detail = Text(record, "detail"); !detail.empty()) line += "  " + detail;
+  // Headers say anything, also what moves a terminal's cursor or begins another line.
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   return line;
 }
 

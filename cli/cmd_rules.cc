@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/configuration_access.h"
+#include "cli/groups.h"
 #include "cli/output.h"
 #include "fs/configuration.h"
 #include "fs/fuse_mounts.h"
@@ -22,6 +23,7 @@ struct RulesArguments {
   std::vector<std::string> files;
   std::string configuration;  // a file, instead of what is in force
   std::string folder;         // that the files are to count as written to
+  bool make = false;
   bool json = false;
 };
 
@@ -177,6 +179,36 @@ ExitCode RunTest(const RulesArguments& arguments) {
   return code;
 }
 
+ExitCode RunApply(const RulesArguments& arguments) {
+  const auto moves = ApplyRules(arguments.vault, arguments.make);
+  if (!moves) return Fail(moves.error());
+  Json all = Json::array();
+  for (const StudyMove& move : *moves) {
+    std::string groups = NameOfGroup(move.new_gid);
+    for (const uint32_t gid : move.further) groups += ", also " + NameOfGroup(gid);
+    if (!arguments.json) {
+      std::printf("%s: %s -> %s (%s)\n", move.path.c_str(), NameOfGroup(move.old_gid).c_str(),
+                  groups.c_str(), move.rule.empty() ? "no rule" : move.rule.c_str());
+      continue;
+    }
+    all.push_back({{"study", move.path},
+                   {"old_gid", move.old_gid},
+                   {"new_gid", move.new_gid},
+                   {"further", move.further},
+                   {"rule", move.rule}});
+  }
+  if (arguments.json) {
+    const Json out{{"made", arguments.make}, {"studies", std::move(all)}};
+    std::printf("%s\n", out.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  } else {
+    std::printf("%zu studies %s\n", moves->size(),
+                arguments.make ? "changed"
+                               : "would change; with --yes they do. Those whose access a person "
+                                 "chose are left as they are");
+  }
+  return ExitCode::kOk;
+}
+
 }  // namespace
 
 void AddRulesCommand(CLI::App& app, Action& action) {
@@ -200,6 +232,23 @@ void AddRulesCommand(CLI::App& app, Action& action) {
       "Prints what the headers say: do not keep its output where patients' data may not be.\n\n"
       "Example:\n  leadglass rules test /mnt/images --config new.toml /mnt/images/archive/ct/*");
   test->callback([arguments, &action] { action = [arguments] { return RunTest(*arguments); }; });
+
+  CLI::App* const apply = rules->add_subcommand(
+      "apply", "Show which studies the rules in force would give to other groups, or do it");
+  apply->add_option("VAULT", arguments->vault.path, "The folder of a vault, or a mount point")
+      ->required();
+  apply->add_flag("--yes", arguments->make, "Do it, instead of showing it");
+  apply->add_option("--passphrase-file", arguments->vault.passphrase_file,
+                    "For a vault that is not mounted: take the passphrase from the first line of "
+                    "this file; - is standard input");
+  apply->add_flag("--json", arguments->json, "Print JSON");
+  apply->footer(
+      "`config set` changes what holds for studies that come. This is for those that are there; "
+      "those whose group, mode or access list a person chose are left as they are.\n"
+      "Prints the studies' folders, with patients' names: do not keep its output where patients' "
+      "data may not be.\n\n"
+      "Example:\n  leadglass rules apply /mnt/images && leadglass rules apply /mnt/images --yes");
+  apply->callback([arguments, &action] { action = [arguments] { return RunApply(*arguments); }; });
 }
 
 }  // namespace leadglass

@@ -15,6 +15,8 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kShow = "config show";
 constexpr std::string_view kSet = "config set\n";
+constexpr std::string_view kWouldApply = "rules would apply";
+constexpr std::string_view kApply = "rules apply";
 
 Json ToJson(const PutConfiguration& configuration) {
   Json groups = Json::array();
@@ -24,6 +26,14 @@ Json ToJson(const PutConfiguration& configuration) {
           {"rules_version", configuration.rules_version},
           {"text", configuration.text},
           {"groups", std::move(groups)}};
+}
+
+Json ToJson(const StudyMove& move) {
+  return {{"study", move.path},
+          {"old_gid", move.old_gid},
+          {"new_gid", move.new_gid},
+          {"further", move.further},
+          {"rule", move.rule}};
 }
 
 PutConfiguration FromJson(const Json& json) {
@@ -83,11 +93,34 @@ Result<uint32_t> WriteConfiguration(const AskedVault& vault, const std::string& 
   return answer.value("version", 0u);
 }
 
+Result<std::vector<StudyMove>> ApplyRules(const AskedVault& vault, bool make) {
+  LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
+  if (!mount) return WithVault(vault, !make, [&](Vault& open) { return open.ApplyRules(make); });
+  LG_ASSIGN_OR_RETURN(const Json answer, Ask(*mount, std::string(make ? kApply : kWouldApply)));
+  try {
+    std::vector<StudyMove> moves;
+    for (const Json& move : answer.at("studies"))
+      moves.push_back({move.at("study"), move.at("old_gid"), move.at("new_gid"), move.at("further"),
+                       move.at("rule")});
+    return moves;
+  } catch (const Json::exception&) {
+    return NotUnderstood();
+  }
+}
+
 std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& question) {
   if (question == kShow) {
     const auto configuration = vault.GetConfiguration();
     if (!configuration) return Refusal(configuration.error());
     return *configuration ? ToJson(**configuration).dump() : Json{{"version", 0}}.dump();
+  }
+  if (question == kApply || question == kWouldApply) {
+    const auto moves = vault.ApplyRules(question == kApply);
+    if (!moves) return Refusal(moves.error());
+    Json studies = Json::array();
+    for (const StudyMove& move : *moves) studies.push_back(ToJson(move));
+    return Json{{"studies", std::move(studies)}}.dump(-1, ' ', false,
+                                                      Json::error_handler_t::replace);
   }
   if (!question.starts_with(kSet)) return std::nullopt;
   try {

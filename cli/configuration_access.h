@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/asked_vault.h"
 #include "fs/vault.h"
@@ -21,7 +22,11 @@ Result<std::optional<PutConfiguration>> ReadConfiguration(const AskedVault& vaul
 // does not parse; the message has the line.
 Result<uint32_t> WriteConfiguration(const AskedVault& vault, const std::string& text);
 
-// The daemon's side: answers what the two above ask. nullopt: the question is not one of theirs.
+// What the rules in force say of the studies that are there; with `make` it is done. Errors of
+// MountOf(), Ask(), WithVault() and Vault::ApplyRules().
+Result<std::vector<StudyMove>> ApplyRules(const AskedVault& vault, bool make);
+
+// The daemon's side: answers what those above ask. nullopt: the question is not one of theirs.
 std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& question);
 
 }  // namespace leadglass

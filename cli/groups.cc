@@ -25,6 +25,15 @@ Result<std::optional<uint32_t>> GidOfGroup(const std::string& name) {
   }
 }
 
+std::string NameOfGroup(uint32_t gid) {
+  std::vector<char> buffer(4096);
+  group entry{};
+  group* found = nullptr;
+  while (::getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found) == ERANGE)
+    buffer.resize(buffer.size() * 2);
+  return found == nullptr ? std::to_string(gid) : found->gr_name;
+}
+
 Result<std::vector<ConfiguredGroup>> LookUpGroups(const Configuration& configuration) {
   std::vector<ConfiguredGroup> groups;
   std::string missing;

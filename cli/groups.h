@@ -15,6 +15,9 @@ namespace leadglass {
 // nullopt: there is no such group.
 Result<std::optional<uint32_t>> GidOfGroup(const std::string& name);
 
+// The name of a group, or its number where there is none.
+std::string NameOfGroup(uint32_t gid);
+
 // Those that the configuration names. kNotFound: this machine does not know all of them; the
 // message names every one that is missing.
 Result<std::vector<ConfiguredGroup>> LookUpGroups(const Configuration& configuration);

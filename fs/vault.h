@@ -139,6 +139,15 @@ struct UnfiledFile {
   std::string reason;
 };
 
+// A study that the rules give to another group; for the administrator's eyes.
+struct StudyMove {
+  std::string path;  // from the root of the mount, "/patients/..."
+  uint32_t old_gid = 0;
+  uint32_t new_gid = 0;
+  std::vector<uint32_t> further;  // groups that may read it, too, from then on
+  std::string rule;               // its name; empty: the default
+};
+
 struct VaultStatus {
   Head head;
   Head durable_head;
@@ -297,6 +306,12 @@ class Vault {
   // return. kInvalidArgument: it does not parse, or names a group that is not among `groups`.
   virtual Result<uint32_t> SetConfiguration(std::string text,
                                             std::vector<ConfiguredGroup> groups) = 0;
+
+  // What the rules in force say of the studies that are there: those that would get another group
+  // or other further groups, and, with `make`, get them. Studies whose access a person chose are
+  // left out. Durable on return; an error leaves those before it as they were changed. Reads what
+  // is known of every image.
+  virtual Result<std::vector<StudyMove>> ApplyRules(bool make) = 0;
 
   // The kernel dropped its last reference to the node.
   virtual void Forget(NodeId node) = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Who may see what: the decision of what a node allows, what a study says for all that belongs to
-// it, and the configuration that gives studies their groups.
+// Who may see what: the decision of what a caller may do with a node, and what a study says for all
+// that belongs to it.
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,21 +16,6 @@
 
 namespace leadglass {
 namespace {
-
-// The folder of a path from the mount's root; nullopt: there is none.
-Result<std::optional<InodeId>> FolderAt(const Index& index, std::string_view path) {
-  InodeId folder = kRootInode;
-  while (!path.empty()) {
-    path.remove_prefix(1);
-    const std::string_view name = path.substr(0, path.find('/'));
-    path.remove_prefix(name.size());
-    if (name.empty()) continue;
-    LG_ASSIGN_OR_RETURN(const auto found, index.GetName(folder, name));
-    if (!found || !S_ISDIR(found->mode_type)) return std::optional<InodeId>();
-    folder = found->inode;
-  }
-  return std::optional(folder);
-}
 
 // A person chose who may see the study.
 void Pin(EntityRecord study, Operations& operations) {
@@ -353,142 +338,6 @@ Status VaultImpl::SetViewAcl(const InodePtr& state, std::string_view name,
     LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
   }
   StudyChanged(state->id);
-  return {};
-}
-
-// ---- Configuration
-
-Status VaultImpl::LoadConfiguration() {
-  LG_ASSIGN_OR_RETURN(auto stored, index_->GetConfiguration());
-  if (!stored) return {};
-  auto parsed = ParseConfiguration(stored->text);
-  // Studies would be filed into groups that nobody chose.
-  if (!parsed)
-    return Error(Errc::kUnsupported,
-                 "this version does not understand the vault's configuration, "
-                 "which another one accepted: use that one (" +
-                     parsed.error().context + ")");
-  root_reads_all_ = parsed->root == Configuration::Root::kAll;
-  MutexLock lock(configuration_mutex_);
-  configuration_ = std::make_shared<const ActiveConfiguration>(
-      ActiveConfiguration{*std::move(stored), *std::move(parsed)});
-  return {};
-}
-
-std::shared_ptr<const VaultImpl::ActiveConfiguration> VaultImpl::Active() const {
-  MutexLock lock(configuration_mutex_);
-  return configuration_;
-}
-
-std::optional<uint32_t> VaultImpl::ActiveConfiguration::GidOf(std::string_view group) const {
-  for (const ConfiguredGroup& known : stored.groups)
-    if (known.name == group) return known.gid;
-  return std::nullopt;
-}
-
-Result<std::optional<PutConfiguration>> VaultImpl::GetConfiguration() const {
-  const auto active = Active();
-  return active ? std::optional(active->stored) : std::optional<PutConfiguration>();
-}
-
-Result<uint32_t> VaultImpl::SetConfiguration(std::string text,
-                                             std::vector<ConfiguredGroup> groups) {
-  if (options_.read_only || Failed()) return PosixError(EROFS);
-  LG_ASSIGN_OR_RETURN(Configuration parsed, ParseConfiguration(text));
-  ActiveConfiguration next{{1, 1, std::move(text), {}}, std::move(parsed)};
-  for (const std::string& name : GroupsOf(next.parsed)) {
-    const auto found = std::find_if(groups.begin(), groups.end(),
-                                    [&](const ConfiguredGroup& g) { return g.name == name; });
-    if (found == groups.end())
-      return Error(Errc::kInvalidArgument, "configuration: there is no group '" + name + "' here");
-    next.stored.groups.push_back(*found);
-  }
-  MutexLock names(names_mutex_);  // no study is given its group meanwhile
-  if (const auto active = Active()) {
-    next.stored.version = active->stored.version + 1;
-    const bool same_rules = active->parsed.rules == next.parsed.rules &&
-                            active->parsed.default_group == next.parsed.default_group &&
-                            active->stored.groups == next.stored.groups;
-    next.stored.rules_version = same_rules ? active->stored.rules_version : next.stored.version;
-  }
-  LG_RETURN_IF_ERROR(CommitAtOnce({next.stored}, false));
-  LG_RETURN_IF_ERROR(SyncLog());
-  const uint32_t version = next.stored.version;
-  root_reads_all_ = next.parsed.root == Configuration::Root::kAll;
-  {
-    MutexLock lock(configuration_mutex_);
-    configuration_ = std::make_shared<const ActiveConfiguration>(std::move(next));
-  }
-  if (audit_)
-    audit_->Note({::getuid(), ::getgid(), ::getpid(), 0}, AuditAction::kConfigure, {}, 0,
-                 "version " + std::to_string(version));
-  return version;
-}
-
-// ---- Rules
-
-Result<StudyAssignment> VaultImpl::AssignmentFor(const DicomFacts& facts, InodeId folder) const {
-  StudyAssignment assignment;
-  const auto active = Active();
-  if (!active) return assignment;
-  const Configuration& parsed = active->parsed;
-  assignment.rules_version = active->stored.rules_version;
-  Status failed;
-  const RuleSubject subject = SubjectOf(facts, [&](std::string_view path) {
-    const auto wanted = FolderAt(*index_, path);
-    if (!wanted) failed = wanted.error();
-    if (!wanted || !*wanted || folder == kNoInode) return false;
-    const auto inside = IsInside(folder, **wanted);
-    // A folder that is gone was in none.
-    if (!inside && ToErrno(inside.error()) != ENOENT) failed = inside.error();
-    return inside && *inside;
-  });
-  const auto match = FirstMatch(parsed.rules, subject);
-  LG_RETURN_IF_ERROR(failed);
-  if (!match) {
-    if (!parsed.default_group.empty()) assignment.gid = active->GidOf(parsed.default_group);
-    return assignment;
-  }
-  const FilingRule& rule = parsed.rules[*match];
-  assignment.rule = static_cast<uint32_t>(*match);
-  assignment.gid = active->GidOf(rule.group);
-  for (const std::string& group : rule.further)
-    if (const auto gid = active->GidOf(group)) assignment.further.push_back(*gid);
-  return assignment;
-}
-
-// An image that matches an earlier rule than those before it takes its study along before it is
-// filed: at no moment does it stand in a study that is open to the wrong group.
-Status VaultImpl::RaiseStudy(const DicomFacts& facts, InodeId inode,
-                             const StudyAssignment& assignment) {
-  if (assignment.rule == kNoRule || !assignment.gid) return {};
-  LG_ASSIGN_OR_RETURN(auto entity, index_->GetEntity(EntityKind::kStudy,
-                                                     ViewEditor::Identity(StudyKey(facts, inode))));
-  if (!entity || (entity->flags & kEntityPinned) != 0 ||
-      entity->rules_version != assignment.rules_version || entity->rule <= assignment.rule)
-    return {};
-  LG_ASSIGN_OR_RETURN(const InodePtr folder, inodes_->Get(entity->folder));
-  {
-    WriterLock lock(folder->mutex);
-    InodeRecord record = folder->record;
-    record.gid = *assignment.gid;
-    record.mode = S_IFDIR | 0750;
-    record.ctime = clock_.WallNanos();
-    Transaction transaction;
-    transaction.use_reserve = true;
-    LG_ASSIGN_OR_RETURN(const auto old, index_->GetXattr(folder->id, kAclAccessXattr));
-    if (!assignment.further.empty()) {
-      transaction.operations.emplace_back(
-          PutXattr{folder->id, std::string(kAclAccessXattr), AclForGroups(assignment.further)});
-    } else if (old) {
-      transaction.operations.emplace_back(EraseXattr{folder->id, std::string(kAclAccessXattr)});
-    }
-    entity->rule = assignment.rule;
-    transaction.operations.emplace_back(PutEntity{*std::move(entity)});
-    transaction.Put(folder, record);
-    LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
-  }
-  StudyChanged(folder->id);
   return {};
 }
 

@@ -3,8 +3,8 @@
 
 // VaultImpl: the vault's state and how its parts hang together. Its methods are spread by subject:
 // vault_open.cc (life), vault_commit.cc (one transaction), vault_names.cc, vault_rename.cc,
-// vault_attributes.cc, vault_access.cc, vault_audit.cc, vault_xattr.cc, vault_data.cc,
-// vault_filing.cc, vault_upkeep.cc, vault_space.cc, vault_check.cc.
+// vault_attributes.cc, vault_access.cc, vault_audit.cc, vault_rules.cc, vault_xattr.cc,
+// vault_data.cc, vault_filing.cc, vault_upkeep.cc, vault_space.cc, vault_check.cc.
 //
 // A change is a Transaction: operations of one commit, and the inode records that hold once the
 // transaction is accepted. Commit() gathers it for the next commit of the log and stages it in the
@@ -110,6 +110,7 @@ class VaultImpl final : public Vault {
   Status RemoveXattr(const Caller& caller, NodeId node, std::string_view name) override;
 
   Result<std::optional<PutConfiguration>> GetConfiguration() const override;
+  Result<std::vector<StudyMove>> ApplyRules(bool make) override;
   Result<uint32_t> SetConfiguration(std::string text, std::vector<ConfiguredGroup> groups) override;
 
   void Forget(NodeId node) override;
@@ -217,6 +218,14 @@ class VaultImpl final : public Vault {
   std::shared_ptr<const ActiveConfiguration> Active() const;  // null: none was ever set
   // What the rules say of an image that was written to `folder`.
   Result<StudyAssignment> AssignmentFor(const DicomFacts& facts, InodeId folder) const;
+  Result<uint32_t> DefaultGid() const;
+  Status GiveStudy(EntityRecord entity, const InodePtr& folder, const StudyAssignment& assignment)
+      LG_REQUIRES(names_mutex_);
+  Result<StudyAssignment> AssignmentOfStudy(InodeId study) const;
+  // nullopt: it has what is assigned.
+  Result<std::optional<StudyMove>> MoveOf(const EntityRecord& entity,
+                                          const StudyAssignment& assignment) const;
+  Result<std::optional<StudyMove>> ApplyRulesTo(InodeId study, bool make) LG_REQUIRES(names_mutex_);
   Status RaiseStudy(const DicomFacts& facts, InodeId inode, const StudyAssignment& assignment)
       LG_REQUIRES(names_mutex_);
 

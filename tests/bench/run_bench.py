@@ -8,6 +8,7 @@ spread. Every file read is compared with what was written.
 
   --rounds N            rounds (3)
   --only NAME,NAME      these workloads only
+  --before PROGRAM      in place of all peers another build of leadglass, called "before"
   --folder DIR          where vaults and mounts lie (a new folder in /var/tmp)
   --json FILE           all figures; --markdown FILE: the table
   --images N            images of 525 KB in a study (200)
@@ -205,9 +206,8 @@ class Passthrough(ForegroundFileSystem):
 
 
 class Leadglass(FileSystem):
-    name = "leadglass"
-
-    def __init__(self, base, program):
+    def __init__(self, base, program, name="leadglass"):
+        self.name = name
         super().__init__(base)
         self.program = program
         self.passfile = self.base / "passphrase"
@@ -262,6 +262,8 @@ class Bench:
         self.systems = [Ext4(base), Gocryptfs(base)]
         if Passthrough.available():
             self.systems.append(Passthrough(base))
+        if arguments.before:
+            self.systems = [Leadglass(base, arguments.before, "before")]
         self.systems.append(Leadglass(base, arguments.program))
         self.results = []  # {"workload", "system", "round", "rate" or "value", ...}
 
@@ -401,7 +403,7 @@ class Bench:
             os.chown(path, 0, GROUP)
             os.chmod(path, 0o640)
         # A peer that keeps no access lists is spared them.
-        subprocess.run(["xargs", "-0", "setfacl", "-m", f"u:{OTHER_USER}:r"], check=system.name == "leadglass",
+        subprocess.run(["xargs", "-0", "setfacl", "-m", f"u:{OTHER_USER}:r"], check=isinstance(system, Leadglass),
                        text=True, input="\0".join(files), stderr=subprocess.DEVNULL)
         run("chmod", "-R", "a+X", study)
         paths = files
@@ -501,6 +503,7 @@ def main():
     parser.add_argument("--workload", required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="")
+    parser.add_argument("--before", type=pathlib.Path, help="another build of the program, in place of all peers")
     parser.add_argument("--folder", type=pathlib.Path)
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)

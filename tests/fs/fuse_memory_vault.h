@@ -90,6 +90,7 @@ class MemoryVault final : public Vault {
   Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>&) override {
     return CheckReport{};
   }
+  Result<std::vector<StudyMove>> ApplyRules(bool) override { return std::vector<StudyMove>(); }
   Result<AuditProof> VerifyAudit() override { return AuditProof(); }
   Status ReadAudit(const std::function<bool(const AuditRecord&)>&) override { return {}; }
   Status SyncAll() override { return {}; }

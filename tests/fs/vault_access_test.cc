@@ -270,6 +270,60 @@ TEST_F(VaultAccess, AConfigurationThatNamesAnUnknownGroupIsRefusedAndTheOldOneSt
   EXPECT_EQ((*vault_->GetConfiguration())->text, kRules);
 }
 
+TEST_F(VaultAccess, RulesCanBeAppliedToStudiesThatAreThere) {
+  Store("ct", {.study_uid = "2.25.11", .series_uid = "2.25.12", .sop_uid = "2.25.13"});
+  Store("mg", {.study_uid = "2.25.21",
+               .series_uid = "2.25.22",
+               .sop_uid = "2.25.23",
+               .study_date = "20240202",
+               .modality = "MG"});
+  Store("us", {.study_uid = "2.25.31",
+               .series_uid = "2.25.32",
+               .sop_uid = "2.25.33",
+               .study_date = "20240303",
+               .modality = "US"});
+  const auto access = [&](const std::string& date) -> std::string {
+    const std::string patient = "Made Patient [MADE-1]";
+    for (const std::string& name : Names(Walk("/patients/" + patient)))
+      if (name.find(date) != std::string::npos)
+        return AccessTo(Walk("/patients/" + patient + "/" + name));
+    return "none";
+  };
+  ASSERT_EQ(access("2024-01-15"), "3001 0750");
+  ASSERT_EQ(access("2024-02-02"), "3003 0750");
+  // A person chose: no rule changes that.
+  for (const std::string& name : Names(Walk("/patients/Made Patient [MADE-1]"))) {
+    if (name.find("2024-03-03") == std::string::npos) continue;
+    ASSERT_THAT(Chgrp(Walk("/patients/Made Patient [MADE-1]/" + name), 77), IsOk());
+  }
+  EXPECT_THAT(vault_->ApplyRules(false), IsOkAndHolds(::testing::IsEmpty()));
+
+  ASSERT_THAT(Configure("[[rule]]\ngroup = \"cardio\"\nfurther = [\"mammo\"]\nwhere.Modality = "
+                        "[\"CT\", \"US\"]\n"),
+              IsOk());
+  ASSERT_OK_AND_ASSIGN(const auto would, vault_->ApplyRules(false));
+  ASSERT_EQ(would.size(), 2u);
+  EXPECT_EQ(access("2024-01-15"), "3001 0750") << "it was only shown";
+  ASSERT_OK_AND_ASSIGN(const auto made, vault_->ApplyRules(true));
+  ASSERT_EQ(made.size(), 2u);
+  for (const StudyMove& move : made) {
+    EXPECT_TRUE(move.path.starts_with("/patients/Made Patient [MADE-1]/")) << move.path;
+    const bool is_ct = move.path.find("2024-01-15") != std::string::npos;
+    EXPECT_EQ(move.old_gid, is_ct ? kRadiology : kMammo);
+    EXPECT_EQ(move.new_gid, is_ct ? kCardio : 0u) << "the default is the group of /patients";
+  }
+  EXPECT_EQ(access("2024-01-15"), "3002 0750");
+  EXPECT_EQ(access("2024-02-02"), "0 0750");
+  EXPECT_EQ(access("2024-03-03"), "77 0750");
+  EXPECT_THAT(vault_->ApplyRules(true), IsOkAndHolds(::testing::IsEmpty()));
+  // From then on it is counted by the new rules, also for images to come.
+  ASSERT_THAT(Configure("default_group = \"oncology\"\n"), IsOk());
+  ASSERT_THAT(vault_->ApplyRules(true), IsOk());
+  Reopen();
+  EXPECT_EQ(access("2024-01-15"), "3004 0750");
+  EXPECT_EQ(access("2024-02-02"), "3004 0750");
+}
+
 // Images of two threads, and an administrator who changes the group meanwhile: in the end all of
 // the study has what was set last.
 TEST_F(VaultAccess, ChangesWhileImagesArriveHoldForAll) {

@@ -355,6 +355,10 @@ TEST(SupplementaryGroups, AreThoseOfTheThread) {
     seen = SupplementaryGroups(thread);
   }).join();
   EXPECT_THAT(seen, ::testing::UnorderedElementsAreArray(mine));
+  const ProcessFacts facts = ProcessFactsOf(::gettid());
+  EXPECT_EQ(facts.pid, ::getpid());
+  EXPECT_EQ(facts.program, "fs_test");
+  EXPECT_EQ(ProcessFactsOf(0).pid, 0);
   EXPECT_THAT(SupplementaryGroups(thread), IsEmpty()) << "it has ended";
   EXPECT_THAT(SupplementaryGroups(0), IsEmpty());
 }

@@ -133,6 +133,18 @@ exec 8<"$MNT/patients"
 same "the handed-on folder of patients" "" "$(stranger sh -c 'ls /proc/self/fd/8/' 2>&1)"
 exec 8<&-
 
+# Rules that changed, for studies that are there: shown, then made. Those that a person changed stay.
+printf 'default_group = "games"\n' >"$WORK/other.toml"
+"$LEADGLASS" config set "$MNT" "$WORK/other.toml" >/dev/null
+"$LEADGLASS" rules apply "$MNT" | grep -q "^2 studies would change" || fail "rules apply shows: $("$LEADGLASS" rules apply "$MNT")"
+same "while it is only shown" "$audio" "$(stat -c %g "${crs[0]}")"
+"$LEADGLASS" rules apply "$MNT" --yes | grep -q "^2 studies changed" || fail "rules apply"
+same "the study that nobody touched" "$games" "$(stat -c %g "${crs[0]}")"
+same "one that a person changed" "$audio" "$(stat -c %g "${crs[1]}")"
+same "and another" "$video" "$(stat -c %g "$mr")"
+chgrp "$audio" "$ct"
+"$LEADGLASS" audit "$MNT" | grep -q "rules applied: gid $games" || fail "it is not on record"
+
 # root operates the vault without reading it.
 { echo 'root = "none"' && cat "$WORK/rules.toml"; } >"$WORK/none.toml"
 "$LEADGLASS" config set "$MNT" "$WORK/none.toml" >/dev/null
@@ -153,5 +165,5 @@ reads radiologist "$mr_image" || fail "the new group after a remount"
 "$LEADGLASS" config show "$MNT" | diff "$WORK/rules.toml" - >&2 || fail "config show after a remount"
 unmount_vault
 "$LEADGLASS" config show "$VAULT" --passphrase-file "$WORK/passphrase" | diff "$WORK/rules.toml" - >&2 || fail "config show of a vault"
-same "version" 4 "$("$LEADGLASS" config set "$VAULT" "$WORK/rules.toml" --passphrase-file "$WORK/passphrase" --json | tr -dc 0-9)"
+same "version" 5 "$("$LEADGLASS" config set "$VAULT" "$WORK/rules.toml" --passphrase-file "$WORK/passphrase" --json | tr -dc 0-9)"
 mount_vault
