@@ -91,13 +91,24 @@ Status VaultImpl::FileAndCommit(const InodePtr& state, bool into_views) {
   // written the next time.
   if (!outcome) outcome = std::optional<ParseOutcome>(Unparsed{UnparsedReason::kParserLimit});
   if (!*outcome) *outcome = Unparsed{UnparsedReason::kNotDicom};
-  MutexLock names(names_mutex_);
-  return CommitParsed(state, **outcome, version, into_views && parser_ != nullptr);
+  bool stored = false;
+  Caller writer;
+  {
+    MutexLock names(names_mutex_);
+    LG_ASSIGN_OR_RETURN(stored,
+                        CommitParsed(state, **outcome, version, into_views && parser_ != nullptr));
+    ReaderLock lock(state->mutex);
+    writer = state->writer;
+  }
+  if (const DicomFacts* facts = ImageFacts(**outcome); stored && facts != nullptr)
+    AuditStored(writer, state->id, *facts);
+  return {};
 }
 
-Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcome, uint64_t version,
-                               bool into_views) {
+Result<bool> VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcome,
+                                     uint64_t version, bool into_views) {
   bool filed_before = false;
+  bool stored = false;
   uint32_t links_before = 0;
   StudyAssignment assignment;
   if (const DicomFacts* facts = ImageFacts(outcome); facts != nullptr && into_views) {
@@ -111,7 +122,7 @@ Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcom
   }
   {
     InodeLocks locks({state});
-    if (state->erased) return {};
+    if (state->erased) return false;
     links_before = state->record.nlink;
     InodeRecord record = state->record;
     Transaction transaction;
@@ -129,15 +140,13 @@ Status VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& outcom
       state->filed_version = version;
       state->parsed.reset();
     }
-    if (const DicomFacts* facts = ImageFacts(outcome);
-        !filed_before && facts != nullptr && state->record.study != kNoInode)
-      AuditStored(state->writer, state->id, *facts);
-    if (state->record.nlink == links_before && !filed_before) return {};
+    stored = !filed_before && state->record.study != kNoInode;
+    if (state->record.nlink == links_before && !filed_before) return stored;
   }
   // Both of the file's nodes: the link count changed, and the view's pages may be of older bytes.
   Notice(state->id, false);
   Notice(state->id | kViewBit, true);
-  return {};
+  return stored;
 }
 
 Status VaultImpl::ChooseStudyKey(const InodePtr& state, const ParseOutcome& outcome,

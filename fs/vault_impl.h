@@ -318,8 +318,9 @@ class VaultImpl final : public Vault {
   // Commits pending bytes and attributes; files first where these are the file's first bytes.
   Status CommitInode(const InodePtr& state);
   Result<std::optional<ParseOutcome>> ParseHeaderOf(const InodePtr& state, uint64_t& version);
-  Status CommitParsed(const InodePtr& state, const ParseOutcome& outcome, uint64_t version,
-                      bool into_views) LG_REQUIRES(names_mutex_);
+  // True: an image stands in the views that did not before.
+  Result<bool> CommitParsed(const InodePtr& state, const ParseOutcome& outcome, uint64_t version,
+                            bool into_views) LG_REQUIRES(names_mutex_);
   Status ChooseStudyKey(const InodePtr& state, const ParseOutcome& outcome, bool may_reseal,
                         InodeRecord& record, Operations& operations) LG_REQUIRES(names_mutex_);
   // Seals all bytes of the file again under a new file key, whose wrap is then pending.
