@@ -3,8 +3,6 @@
 
 namespace leadglass {
 
-using Json = nlohmann::json;
-
 Result<std::optional<FuseMount>> MountOf(const AskedVault& vault) {
   const auto canonical = CanonicalPath(vault.path);
   const std::string path = canonical ? *canonical : AbsolutePath(vault.path);
@@ -18,9 +16,9 @@ Error NotUnderstood() {
   return Error(Errc::kInternal, "the answer is not understood: is the mounted version another?");
 }
 
-Result<Json> Ask(const FuseMount& mount, const std::string& question) {
+Result<nlohmann::json> Ask(const FuseMount& mount, const std::string& question) {
   LG_ASSIGN_OR_RETURN(const std::string answer, AskControl(mount, question));
-  Json json = Json::parse(answer, nullptr, false);
+  nlohmann::json json = nlohmann::json::parse(answer, nullptr, false);
   if (!json.is_object()) return NotUnderstood();
   if (json.contains("error"))
     return Error(static_cast<Errc>(json.value("code", 0)), json.value("error", std::string()),
@@ -33,9 +31,9 @@ Result<Json> Ask(const FuseMount& mount, const std::string& question) {
 }
 
 std::string Refusal(const Error& error) {
-  return Json{{"error", error.context},
-              {"code", static_cast<int>(error.code)},
-              {"errno", error.posix_errno}}
+  return nlohmann::json{{"error", error.context},
+                        {"code", static_cast<int>(error.code)},
+                        {"errno", error.posix_errno}}
       .dump();
 }
 

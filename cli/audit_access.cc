@@ -10,7 +10,7 @@ namespace leadglass {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::string_view kRead = "audit read\n";
 constexpr std::string_view kVerify = "audit verify";
@@ -20,7 +20,7 @@ constexpr int64_t kSecond = 1'000'000'000;
 
 std::string Utc(int64_t nanos) { return nanos == 0 ? std::string() : IsoTime(nanos / kSecond); }
 
-Json ToJson(const AuditProof& proof) {
+OrderedJson ToJson(const AuditProof& proof) {
   return {{"whole", proof.whole},
           {"records", proof.records},
           {"commits", proof.commits},
@@ -31,22 +31,22 @@ Json ToJson(const AuditProof& proof) {
           {"damage", proof.damage}};
 }
 
-Json ToJson(const AuditFilter& filter) {
+OrderedJson ToJson(const AuditFilter& filter) {
   return {{"study", filter.study}, {"patient", filter.patient}, {"user", filter.user},
           {"since", filter.since}, {"until", filter.until},     {"refused", filter.refused}};
 }
 
-AuditFilter FilterFrom(const Json& json) {
+AuditFilter FilterFrom(const OrderedJson& json) {
   return {json.at("study"), json.at("patient"), json.at("user"),
           json.at("since"), json.at("until"),   json.at("refused")};
 }
 
 // A page of what is wanted, and whether there is more.
-std::string AnswerRead(Vault& vault, const Json& question) {
+std::string AnswerRead(Vault& vault, const OrderedJson& question) {
   const AuditFilter filter = FilterFrom(question);
   const uint64_t skip = question.at("skip");
   uint64_t met = 0;
-  Json records = Json::array();
+  OrderedJson records = OrderedJson::array();
   bool more = false;
   const Status read = vault.ReadAudit([&](const AuditRecord& record) {
     if (!Wants(filter, record) || ++met <= skip) return true;
@@ -55,8 +55,8 @@ std::string AnswerRead(Vault& vault, const Json& question) {
     return !more;
   });
   if (!read) return Refusal(read.error());
-  return Json{{"records", std::move(records)}, {"more", more}}.dump(-1, ' ', false,
-                                                                    Json::error_handler_t::replace);
+  return OrderedJson{{"records", std::move(records)}, {"more", more}}.dump(
+      -1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace
@@ -93,7 +93,7 @@ Result<int64_t> ParseMoment(const std::string& text, int64_t now) {
                "'" + text + "' is no moment: write 2026-11-28, 2026-11-28T08:00, or 30d, 12h, 90m");
 }
 
-Json ToJson(const AuditRecord& record) {
+OrderedJson ToJson(const AuditRecord& record) {
   const char* const name =
       record.error == 0 ? "ok" : ::strerrorname_np(static_cast<int>(record.error));
   return {{"from", Utc(record.from)},
@@ -116,7 +116,7 @@ Json ToJson(const AuditRecord& record) {
 }
 
 Status ReadAudit(const AskedVault& vault, const AuditFilter& filter,
-                 const std::function<void(const Json&)>& visitor) {
+                 const std::function<void(const OrderedJson&)>& visitor) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount) {
     return WithVault(vault, true, [&](Vault& open) {
@@ -126,7 +126,7 @@ Status ReadAudit(const AskedVault& vault, const AuditFilter& filter,
       });
     });
   }
-  Json question = ToJson(filter);
+  OrderedJson question = ToJson(filter);
   uint64_t skip = 0;
   for (bool more = true; more;) {
     question["skip"] = skip;
@@ -139,16 +139,16 @@ Status ReadAudit(const AskedVault& vault, const AuditFilter& filter,
   return {};
 }
 
-Result<Json> VerifyAudit(const AskedVault& vault) {
+Result<OrderedJson> VerifyAudit(const AskedVault& vault) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount) {
-    return WithVault(vault, true, [](Vault& open) -> Result<Json> {
+    return WithVault(vault, true, [](Vault& open) -> Result<OrderedJson> {
       LG_ASSIGN_OR_RETURN(const AuditProof proof, open.VerifyAudit());
       return ToJson(proof);
     });
   }
   LG_ASSIGN_OR_RETURN(const auto answer, Ask(*mount, std::string(kVerify)));
-  return Json(answer);
+  return OrderedJson(answer);
 }
 
 std::optional<std::string> AnswerAudit(Vault& vault, const std::string& question) {
@@ -158,8 +158,8 @@ std::optional<std::string> AnswerAudit(Vault& vault, const std::string& question
   }
   if (!question.starts_with(kRead)) return std::nullopt;
   try {
-    return AnswerRead(vault, Json::parse(question.substr(kRead.size())));
-  } catch (const Json::exception&) {
+    return AnswerRead(vault, OrderedJson::parse(question.substr(kRead.size())));
+  } catch (const OrderedJson::exception&) {
     return Refusal(Error(Errc::kInvalidArgument, "the question is not understood"));
   }
 }
