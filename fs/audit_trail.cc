@@ -338,7 +338,7 @@ Result<AuditProof> VerifyAuditTrail(FileSystem& fs, const std::string& folder, c
   LG_RETURN_IF_ERROR(log->Verify(
       [&](const SealedLog::Damage& damage) {
         proof.damage.push_back(damage.what + " at " + ToString(damage.position) +
-                               (damage.healed ? ": a second copy serves" : ": lost"));
+                               (damage.healed ? ": damaged, its second copy serves" : ": damaged"));
         proof.whole = proof.whole && damage.healed;
       },
       [](uint64_t, uint64_t) {}, visit));
