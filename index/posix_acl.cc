@@ -9,12 +9,12 @@ namespace leadglass {
 namespace {
 
 constexpr uint32_t kVersion = 2;
-constexpr uint16_t kUserObj = 0x01;
-constexpr uint16_t kUser = 0x02;
-constexpr uint16_t kGroupObj = 0x04;
-constexpr uint16_t kGroup = 0x08;
-constexpr uint16_t kMask = 0x10;
-constexpr uint16_t kOther = 0x20;
+constexpr uint16_t kTagUserObj = 0x01;
+constexpr uint16_t kTagUser = 0x02;
+constexpr uint16_t kTagGroupObj = 0x04;
+constexpr uint16_t kTagGroup = 0x08;
+constexpr uint16_t kTagMask = 0x10;
+constexpr uint16_t kTagOther = 0x20;
 constexpr uint32_t kNoId = 0xffffffff;  // of entries that name nobody
 
 struct AclEntry {
@@ -43,14 +43,15 @@ Result<Acl> Decode(ByteSpan bytes) {
     AclEntry entry{reader.U16(), reader.U16(), reader.U32()};
     acl.push_back(entry);
   }
-  const bool named = Count(acl, kUser) + Count(acl, kGroup) > 0;
-  const bool valid =
-      reader.Finished() && Count(acl, kUserObj) == 1 && Count(acl, kGroupObj) == 1 &&
-      Count(acl, kOther) == 1 && Count(acl, kMask) <= 1 && (!named || Count(acl, kMask) == 1) &&
-      std::all_of(acl.begin(), acl.end(), [](const AclEntry& e) {
-        return e.permissions <= 7 && (e.tag == kUserObj || e.tag == kUser || e.tag == kGroupObj ||
-                                      e.tag == kGroup || e.tag == kMask || e.tag == kOther);
-      });
+  const bool named = Count(acl, kTagUser) + Count(acl, kTagGroup) > 0;
+  const bool valid = reader.Finished() && Count(acl, kTagUserObj) == 1 &&
+                     Count(acl, kTagGroupObj) == 1 && Count(acl, kTagOther) == 1 &&
+                     Count(acl, kTagMask) <= 1 && (!named || Count(acl, kTagMask) == 1) &&
+                     std::all_of(acl.begin(), acl.end(), [](const AclEntry& e) {
+                       return e.permissions <= 7 &&
+                              (e.tag == kTagUserObj || e.tag == kTagUser || e.tag == kTagGroupObj ||
+                               e.tag == kTagGroup || e.tag == kTagMask || e.tag == kTagOther);
+                     });
   if (!valid) return PosixError(EINVAL);
   return acl;
 }
@@ -68,13 +69,13 @@ ByteVector Encode(const Acl& acl) {
 
 // The entry that the group bits of a mode show: the mask where there is one.
 AclEntry& GroupClass(Acl& acl) {
-  AclEntry* mask = Find(acl, kMask);
-  return mask != nullptr ? *mask : *Find(acl, kGroupObj);
+  AclEntry* mask = Find(acl, kTagMask);
+  return mask != nullptr ? *mask : *Find(acl, kTagGroupObj);
 }
 
 uint32_t ModeOf(Acl& acl) {
-  return uint32_t{Find(acl, kUserObj)->permissions} << 6 |
-         uint32_t{GroupClass(acl).permissions} << 3 | Find(acl, kOther)->permissions;
+  return uint32_t{Find(acl, kTagUserObj)->permissions} << 6 |
+         uint32_t{GroupClass(acl).permissions} << 3 | Find(acl, kTagOther)->permissions;
 }
 
 }  // namespace
@@ -91,16 +92,16 @@ Result<bool> AclIsMinimal(ByteSpan bytes) {
 
 Result<ByteVector> AclWithMode(ByteSpan bytes, uint32_t mode) {
   LG_ASSIGN_OR_RETURN(Acl acl, Decode(bytes));
-  Find(acl, kUserObj)->permissions = static_cast<uint16_t>(mode >> 6 & 7);
+  Find(acl, kTagUserObj)->permissions = static_cast<uint16_t>(mode >> 6 & 7);
   GroupClass(acl).permissions = static_cast<uint16_t>(mode >> 3 & 7);
-  Find(acl, kOther)->permissions = static_cast<uint16_t>(mode & 7);
+  Find(acl, kTagOther)->permissions = static_cast<uint16_t>(mode & 7);
   return Encode(acl);
 }
 
 Result<ByteVector> AclOfFileIn(ByteSpan folder_acl, uint32_t mode) {
   LG_ASSIGN_OR_RETURN(Acl acl, Decode(folder_acl));
   for (AclEntry& entry : acl) entry.permissions &= 6;
-  Find(acl, kUserObj)->permissions = static_cast<uint16_t>(mode >> 6 & 7);
+  Find(acl, kTagUserObj)->permissions = static_cast<uint16_t>(mode >> 6 & 7);
   return Encode(acl);
 }
 
@@ -111,11 +112,11 @@ std::string AclText(ByteSpan bytes) {
   for (const AclEntry& entry : *acl) {
     text += text.empty() ? "" : ",";
     switch (entry.tag) {
-      case kUserObj: text += "u:"; break;
-      case kUser: text += "u:" + std::to_string(entry.id); break;
-      case kGroupObj: text += "g:"; break;
-      case kGroup: text += "g:" + std::to_string(entry.id); break;
-      case kMask: text += "m:"; break;
+      case kTagUserObj: text += "u:"; break;
+      case kTagUser: text += "u:" + std::to_string(entry.id); break;
+      case kTagGroupObj: text += "g:"; break;
+      case kTagGroup: text += "g:" + std::to_string(entry.id); break;
+      case kTagMask: text += "m:"; break;
       default: text += "o:"; break;
     }
     text += ':';
@@ -130,10 +131,10 @@ ByteVector AclForGroups(const std::vector<uint32_t>& further_gids) {
   std::vector<uint32_t> gids = further_gids;
   std::sort(gids.begin(), gids.end());  // the kernel and setfacl(1) keep entries in this order
   gids.erase(std::unique(gids.begin(), gids.end()), gids.end());
-  Acl acl{{kUserObj, 7, kNoId}, {kGroupObj, 5, kNoId}};
-  for (const uint32_t gid : gids) acl.push_back({kGroup, 5, gid});
-  acl.push_back({kMask, 5, kNoId});
-  acl.push_back({kOther, 0, kNoId});
+  Acl acl{{kTagUserObj, 7, kNoId}, {kTagGroupObj, 5, kNoId}};
+  for (const uint32_t gid : gids) acl.push_back({kTagGroup, 5, gid});
+  acl.push_back({kTagMask, 5, kNoId});
+  acl.push_back({kTagOther, 0, kNoId});
   return Encode(acl);
 }
 
@@ -143,9 +144,10 @@ namespace {
 Acl EffectiveList(const AccessSubject& subject, const std::optional<ByteVector>& bytes) {
   const auto bits = [&](int shift) { return static_cast<uint16_t>(subject.mode >> shift & 7); };
   if (!bytes)
-    return {{kUserObj, bits(6), kNoId}, {kGroupObj, bits(3), kNoId}, {kOther, bits(0), kNoId}};
+    return {
+        {kTagUserObj, bits(6), kNoId}, {kTagGroupObj, bits(3), kNoId}, {kTagOther, bits(0), kNoId}};
   auto acl = Decode(*bytes);
-  if (!acl) return {{kUserObj, bits(6), kNoId}, {kGroupObj, 0, kNoId}, {kOther, 0, kNoId}};
+  if (!acl) return {{kTagUserObj, bits(6), kNoId}, {kTagGroupObj, 0, kNoId}, {kTagOther, 0, kNoId}};
   return *std::move(acl);
 }
 
@@ -154,40 +156,42 @@ Acl EffectiveList(const AccessSubject& subject, const std::optional<ByteVector>&
 bool Permits(const AccessSubject& subject, const std::optional<ByteVector>& bytes, uint32_t uid,
              const std::function<bool(uint32_t gid)>& is_in, uint32_t wanted) {
   Acl acl = EffectiveList(subject, bytes);
-  const AclEntry* const mask_entry = Find(acl, kMask);
+  const AclEntry* const mask_entry = Find(acl, kTagMask);
   const uint32_t mask = mask_entry != nullptr ? mask_entry->permissions : 7u;
-  if (uid == subject.uid) return (Find(acl, kUserObj)->permissions & wanted) == wanted;
+  if (uid == subject.uid) return (Find(acl, kTagUserObj)->permissions & wanted) == wanted;
   for (const AclEntry& entry : acl)
-    if (entry.tag == kUser && entry.id == uid) return (entry.permissions & mask & wanted) == wanted;
+    if (entry.tag == kTagUser && entry.id == uid)
+      return (entry.permissions & mask & wanted) == wanted;
   // Being in a group that gives less keeps from what others have.
   bool in_one = false;
   for (const AclEntry& entry : acl) {
-    if (entry.tag != kGroupObj && entry.tag != kGroup) continue;
+    if (entry.tag != kTagGroupObj && entry.tag != kTagGroup) continue;
     const bool gives = (entry.permissions & mask & wanted) == wanted;
     if (in_one && !gives) continue;
-    if (!is_in(entry.tag == kGroup ? entry.id : subject.gid)) continue;
+    if (!is_in(entry.tag == kTagGroup ? entry.id : subject.gid)) continue;
     if (gives) return true;
     in_one = true;
   }
-  return !in_one && (Find(acl, kOther)->permissions & wanted) == wanted;
+  return !in_one && (Find(acl, kTagOther)->permissions & wanted) == wanted;
 }
 
 std::vector<Viewer> ViewersOf(const AccessSubject& subject,
                               const std::optional<ByteVector>& bytes) {
   Acl acl = EffectiveList(subject, bytes);
-  const AclEntry* const mask_entry = Find(acl, kMask);
+  const AclEntry* const mask_entry = Find(acl, kTagMask);
   const uint32_t mask = mask_entry != nullptr ? mask_entry->permissions : 7u;
   std::vector<Viewer> viewers;
   for (const AclEntry& entry : acl) {
-    const bool masked = entry.tag == kUser || entry.tag == kGroupObj || entry.tag == kGroup;
+    const bool masked =
+        entry.tag == kTagUser || entry.tag == kTagGroupObj || entry.tag == kTagGroup;
     const uint32_t permissions = masked ? entry.permissions & mask : entry.permissions;
     if ((permissions & (kMayRead | kMaySearch)) == 0) continue;
     switch (entry.tag) {
-      case kUserObj: viewers.push_back({Viewer::Kind::kUser, subject.uid}); break;
-      case kUser: viewers.push_back({Viewer::Kind::kUser, entry.id}); break;
-      case kGroupObj: viewers.push_back({Viewer::Kind::kGroup, subject.gid}); break;
-      case kGroup: viewers.push_back({Viewer::Kind::kGroup, entry.id}); break;
-      case kOther: viewers.push_back({Viewer::Kind::kEverybody, 0}); break;
+      case kTagUserObj: viewers.push_back({Viewer::Kind::kUser, subject.uid}); break;
+      case kTagUser: viewers.push_back({Viewer::Kind::kUser, entry.id}); break;
+      case kTagGroupObj: viewers.push_back({Viewer::Kind::kGroup, subject.gid}); break;
+      case kTagGroup: viewers.push_back({Viewer::Kind::kGroup, entry.id}); break;
+      case kTagOther: viewers.push_back({Viewer::Kind::kEverybody, 0}); break;
       default: break;
     }
   }
@@ -198,9 +202,9 @@ std::vector<Viewer> ViewersOf(const AccessSubject& subject,
 
 Result<InheritedAcl> InheritAcl(ByteSpan default_acl, uint32_t mode) {
   LG_ASSIGN_OR_RETURN(Acl acl, Decode(default_acl));
-  Find(acl, kUserObj)->permissions &= static_cast<uint16_t>(mode >> 6 & 7);
+  Find(acl, kTagUserObj)->permissions &= static_cast<uint16_t>(mode >> 6 & 7);
   GroupClass(acl).permissions &= static_cast<uint16_t>(mode >> 3 & 7);
-  Find(acl, kOther)->permissions &= static_cast<uint16_t>(mode & 7);
+  Find(acl, kTagOther)->permissions &= static_cast<uint16_t>(mode & 7);
   InheritedAcl inherited;
   inherited.mode = (mode & ~uint32_t{0777}) | ModeOf(acl);
   if (acl.size() > 3) inherited.access = Encode(acl);
