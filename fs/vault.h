@@ -19,10 +19,9 @@
 // bits and lists again, as they are now, so that neither an attribute that the kernel kept too long
 // nor root (where the configuration says root = "none") nor a capability opens what is closed.
 // In /patients, patients and studies that the caller may not see are neither listed nor found.
-// Group, mode
-// and access list of a study's folder hold for its series folders and images, under all their
-// names: what is set on one of these succeeds and changes nothing that shows, but for an image's
-// owner and the owner's bits (docs/design.md, "Who may see what").
+// Group, mode and access list of a study's folder hold for its series folders and images, under all
+// their names: what is set on one of these succeeds and changes nothing that shows, but for an
+// image's owner and the owner's bits (docs/design.md, "Who may see what").
 //
 // Durability. Fsync() and FsyncFolder() return when what was done before is on stable storage.
 // Without them everything is durable within about one second. durable_close makes Flush() wait.

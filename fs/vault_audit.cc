@@ -50,9 +50,11 @@ Status VaultImpl::OpenTrail() {
 void VaultImpl::FlushTrail(bool all) {
   if (!audit_) return;
   // What failed is told by GetStatus(), and what waits for room is tried again.
-  const auto wrote = audit_->Flush(all);
+  (void)audit_->Flush(all);
+  // Who notes very much writes it himself, so there may be something to quote all the same.
   const auto newest = audit_->durable();
-  if (!wrote || !*wrote || !newest) return;
+  const auto quoted = index_->GetAuditQuote();
+  if (!newest || !quoted || *quoted == newest) return;
   MutexLock lock(commit_mutex_);
   (void)Gather({*newest}, true);
 }
