@@ -62,7 +62,7 @@ ExitCode PrintUnopened(const Error& error, bool json) {
   return Print(report, json);
 }
 
-ExitCode CheckOpened(const std::string& folder, const VaultKeys& keys,
+ExitCode CheckOpened(const std::string& folder, VaultKeys& keys,
                      const CheckArguments& arguments) {
   Vault::Options options;
   options.read_only = true;

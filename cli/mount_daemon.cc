@@ -188,7 +188,7 @@ ExitCode CloseVault(Vault& vault, RememberedHead& remembered, ExitCode code) {
   return code == ExitCode::kOk ? ExitCodeFor(closed.error()) : code;
 }
 
-ExitCode OpenAndServe(const MountPlan& plan, HeaderParserPool& parser, const VaultKeys& keys,
+ExitCode OpenAndServe(const MountPlan& plan, HeaderParserPool& parser, VaultKeys& keys,
                       const std::function<void()>& on_ready) {
   RememberedHead remembered(PosixFileSystem(), plan.state_folder, keys.info().vault_id);
   const auto newest = remembered.Load();

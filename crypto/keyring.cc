@@ -2,6 +2,7 @@
 #include "crypto/keyring.h"
 
 #include <algorithm>
+#include <set>
 
 #include "crypto/base/format_version.h"
 #include "crypto/internal/algorithms.h"
@@ -129,6 +130,44 @@ Result<Key> Keyring::Secret(uint32_t page) const {
     return Error(Errc::kNotFound,
                  "keyring: the erasure secret of page " + std::to_string(page) + " was dropped");
   return std::prev(after)->secret.Clone();
+}
+
+std::vector<Key> Keyring::Secrets(uint32_t page) const {
+  std::vector<Key> secrets;
+  for (auto entry = entries_.rbegin(); entry != entries_.rend() && entry->page >= page; ++entry)
+    if (entry->page == page) secrets.push_back(entry->secret.Clone());
+  return secrets;
+}
+
+Keyring Keyring::Clone() const {
+  Keyring copy;
+  copy.version_ = version_;
+  copy.entries_.reserve(entries_.size());
+  for (const Entry& entry : entries_)
+    copy.entries_.push_back(Entry{entry.page, entry.number, entry.secret.Clone()});
+  return copy;
+}
+
+void Keyring::AddSecrets(std::span<const uint32_t> pages) {
+  for (const uint32_t page : pages) {
+    const auto after =
+        std::upper_bound(entries_.begin(), entries_.end(), page,
+                         [](uint32_t wanted, const Entry& entry) { return wanted < entry.page; });
+    const bool has = after != entries_.begin() && std::prev(after)->page == page;
+    const uint32_t number = has ? std::prev(after)->number + 1 : 1;
+    entries_.insert(after, Entry{page, number, NewKey()});
+  }
+}
+
+void Keyring::DropOlderSecrets(std::span<const uint32_t> pages) {
+  const std::set<uint32_t> renewed(pages.begin(), pages.end());
+  std::vector<Entry> kept;
+  kept.reserve(entries_.size());
+  for (size_t i = 0; i < entries_.size(); ++i) {
+    const bool newest = i + 1 == entries_.size() || entries_[i + 1].page != entries_[i].page;
+    if (newest || !renewed.contains(entries_[i].page)) kept.push_back(std::move(entries_[i]));
+  }
+  entries_ = std::move(kept);
 }
 
 }  // namespace leadglass

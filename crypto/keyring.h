@@ -5,6 +5,7 @@
 // newest master key. docs/format.md, "The keyring".
 // Thread-compatible.
 
+#include <span>
 #include <vector>
 
 #include "crypto/aead.h"
@@ -36,6 +37,15 @@ class Keyring {
   void SetVersion(uint64_t version) { version_ = version; }
   // The newest secret of the page. kNotFound: there is none, it was dropped.
   Result<Key> Secret(uint32_t page) const;
+  // All that the page has, the newest first: more than one only while one replaces another.
+  std::vector<Key> Secrets(uint32_t page) const;
+
+  // The same contents in memory of their own.
+  Keyring Clone() const;
+  // Gives each page a new secret, beside what it has.
+  void AddSecrets(std::span<const uint32_t> pages);
+  // Leaves each page its newest secret only.
+  void DropOlderSecrets(std::span<const uint32_t> pages);
 
  private:
   struct Entry {

@@ -93,6 +93,24 @@ Result<Key> UnwrapStudyKey(const Uuid& vault_id, const Uuid& study_key_id, uint6
       StudyData(kInnerLayer, vault_id, study_key_id, group_id, group.public_key));
 }
 
+Result<ByteVector> MoveToSecret(const Uuid& vault_id, const Uuid& study_key_id, uint64_t group_id,
+                                const PublicKey& group_public, std::span<const Key> secrets,
+                                const Key& new_secret, ByteSpan wrap) {
+  LG_ASSIGN_OR_RETURN(const ByteSpan outer, AfterHeader(wrap, kStudyHeader, "study key"));
+  const ByteVector data =
+      StudyData(kOuterLayer, vault_id, study_key_id, group_id, group_public);
+  for (const Key& secret : secrets) {
+    const auto inner = Open(secret, outer, data);
+    if (!inner) continue;
+    ByteWriter out;
+    out.Raw(kStudyHeader);
+    out.Raw(Seal(new_secret, *inner, data));
+    return out.Take();
+  }
+  return Error(Errc::kCorrupt, "the wrap of study key " + ToHex(study_key_id) +
+                                   " opens under no erasure secret of its page");
+}
+
 ByteVector WrapFileKey(const Uuid& vault_id, const Uuid& study_key_id, uint64_t inode,
                        uint32_t generation, const Key& study_key, const Key& file_key) {
   ByteWriter out;

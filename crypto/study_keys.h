@@ -12,6 +12,8 @@
 // Every wrap begins with algorithm ids and binds vault, owner and parameters as associated data.
 // docs/format.md, "Wraps". Thread safety: free functions without state.
 
+#include <span>
+
 #include "crypto/aead.h"
 
 namespace leadglass {
@@ -33,6 +35,12 @@ ByteVector WrapStudyKey(const Uuid& vault_id, const Uuid& study_key_id, uint64_t
 // kCorrupt: not this vault's, study's, group's wrap, or damaged. kUnsupported: unknown algorithm.
 Result<Key> UnwrapStudyKey(const Uuid& vault_id, const Uuid& study_key_id, uint64_t group_id,
                            const GroupKeyPair& group, const Key& erasure_secret, ByteSpan wrap);
+
+// The wrap under another erasure secret: the outer layer only, so that it takes no group's key.
+// `secrets` are tried in turn. Errors as UnwrapStudyKey().
+Result<ByteVector> MoveToSecret(const Uuid& vault_id, const Uuid& study_key_id, uint64_t group_id,
+                                const PublicKey& group_public, std::span<const Key> secrets,
+                                const Key& new_secret, ByteSpan wrap);
 
 ByteVector WrapFileKey(const Uuid& vault_id, const Uuid& study_key_id, uint64_t inode,
                        uint32_t generation, const Key& study_key, const Key& file_key);

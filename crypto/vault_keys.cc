@@ -2,7 +2,9 @@
 #include "crypto/vault_keys.h"
 
 #include <algorithm>
+#include <atomic>
 
+#include "crypto/base/mutex.h"
 #include "crypto/vault_files.h"
 
 namespace leadglass {
@@ -25,6 +27,8 @@ class StoredVaultKeys final : public VaultKeys {
   StoredVaultKeys(FileSystem& fs, FilePair vault_pair, FilePair keyring_pair, VaultFile file,
                   std::vector<Key> masters, Keyring keyring)
       : fs_(fs),
+        vault_id_(file.vault_id),
+        epoch_(file.key_epoch),
         vault_pair_(std::move(vault_pair)),
         keyring_pair_(std::move(keyring_pair)),
         file_(std::move(file)),
@@ -34,8 +38,12 @@ class StoredVaultKeys final : public VaultKeys {
   }
 
   const VaultInfo& info() const override { return info_; }
-  uint32_t key_epoch() const override { return file_.key_epoch; }
-  uint64_t keyring_version() const override { return keyring_.version(); }
+  const Uuid& vault_id() const override { return vault_id_; }
+  uint32_t key_epoch() const override { return epoch_; }
+  uint64_t keyring_version() const override {
+    ReaderLock lock(keyring_mutex_);
+    return keyring_.version();
+  }
 
   Result<SlotInfo> AddSlot(const SecretBytes& passphrase, uint32_t scrypt_log2_n,
                            Clock& clock) override;
@@ -43,11 +51,20 @@ class StoredVaultKeys final : public VaultKeys {
   Status RepairCopies() override;
   LogKeys log_keys() const override { return KeysOfEveryEpoch("metadata"); }
   LogKeys audit_keys() const override { return KeysOfEveryEpoch("audit"); }
-  Key index_key() const override { return Derive(file_.key_epoch, "index"); }
+  Key index_key() const override { return Derive(key_epoch(), "index"); }
   ByteVector WrapForVault(const Key& key, std::string_view purpose, ByteSpan owner) const override;
   Result<Key> UnwrapForVault(ByteSpan wrap, std::string_view purpose,
                              ByteSpan owner) const override;
-  Result<Key> ErasureSecret(uint32_t page) const override { return keyring_.Secret(page); }
+  Result<Key> ErasureSecret(uint32_t page) const override {
+    ReaderLock lock(keyring_mutex_);
+    return keyring_.Secret(page);
+  }
+  std::vector<Key> ErasureSecrets(uint32_t page) const override {
+    ReaderLock lock(keyring_mutex_);
+    return keyring_.Secrets(page);
+  }
+  Status AddErasureSecrets(std::span<const uint32_t> pages) override;
+  Status DropOlderErasureSecrets(std::span<const uint32_t> pages) override;
   Status ExportKeyring(const std::string& file, Clock& clock) override;
 
  private:
@@ -58,15 +75,31 @@ class StoredVaultKeys final : public VaultKeys {
   // Makes `next`, authenticated by `newest`, the vault file, and `keyring_bytes`, if any, the
   // keyring. Durable on return; on error all is as before, or broken_.
   Status Commit(VaultFile next, const Key& newest, std::optional<ByteVector> keyring_bytes);
+  Keyring CopyOfKeyring() const {
+    ReaderLock lock(keyring_mutex_);
+    return keyring_.Clone();
+  }
+  void SetKeyring(Keyring keyring) {
+    WriterLock lock(keyring_mutex_);
+    keyring_ = std::move(keyring);
+  }
+  // Makes `next` the keyring, under a new version.
+  Status CommitKeyring(Keyring next);
+  // Takes over what another process changed in the vault file under the same keys.
+  Status Refresh();
   Status CheckUsable() const;
   void RefreshInfo();
 
   FileSystem& fs_;
+  // What the methods that may run beside a change go by.
+  const Uuid vault_id_;
+  std::atomic<uint32_t> epoch_;  // of the newest of masters_
   FilePair vault_pair_;
   FilePair keyring_pair_;
   VaultFile file_;
   std::vector<Key> masters_;  // [i] is of key epoch i + 1
-  Keyring keyring_;
+  mutable SharedMutex keyring_mutex_;
+  Keyring keyring_ LG_GUARDED_BY(keyring_mutex_);
   VaultInfo info_;
   bool broken_ = false;  // the files are in the old state or the new, and we do not know which
 };
@@ -79,14 +112,14 @@ void StoredVaultKeys::RefreshInfo() {
 
 Key StoredVaultKeys::Derive(uint32_t epoch, std::string_view purpose) const {
   ByteWriter context;
-  context.Raw(file_.vault_id);
+  context.Raw(vault_id_);
   context.U32(epoch);
   return DeriveKey(masters_[epoch - 1], purpose, context.span());
 }
 
 LogKeys StoredVaultKeys::KeysOfEveryEpoch(std::string_view purpose) const {
   LogKeys keys;
-  for (uint32_t epoch = 1; epoch <= file_.key_epoch; ++epoch)
+  for (uint32_t epoch = 1; epoch <= key_epoch(); ++epoch)
     keys.metadata.push_back({epoch, Derive(epoch, purpose)});
   return keys;
 }
@@ -97,7 +130,7 @@ ByteVector StoredVaultKeys::WrapData(ByteSpan header, std::string_view purpose,
   ByteWriter aad;
   aad.Bytes8(AsBytes("vault wrap"));
   aad.Raw(header);
-  aad.Raw(file_.vault_id);
+  aad.Raw(vault_id_);
   aad.Bytes8(AsBytes(purpose));
   aad.Raw(owner);
   return aad.Take();
@@ -105,11 +138,11 @@ ByteVector StoredVaultKeys::WrapData(ByteSpan header, std::string_view purpose,
 
 ByteVector StoredVaultKeys::WrapForVault(const Key& key, std::string_view purpose,
                                          ByteSpan owner) const {
+  const uint32_t epoch = key_epoch();
   ByteWriter out;
   out.Raw(kVaultWrapIds);
-  out.U32(file_.key_epoch);
-  out.Raw(
-      WrapKey(Derive(file_.key_epoch, "vault wraps"), key, WrapData(out.span(), purpose, owner)));
+  out.U32(epoch);
+  out.Raw(WrapKey(Derive(epoch, "vault wraps"), key, WrapData(out.span(), purpose, owner)));
   return out.Take();
 }
 
@@ -120,7 +153,7 @@ Result<Key> StoredVaultKeys::UnwrapForVault(ByteSpan wrap, std::string_view purp
   if (!std::equal(kVaultWrapIds.begin(), kVaultWrapIds.end(), wrap.begin()))
     return Error(Errc::kUnsupported, "vault wrap names algorithms this version does not know");
   const uint32_t epoch = LoadLe<uint32_t>(wrap.data() + kVaultWrapIds.size());
-  if (epoch == 0 || epoch > file_.key_epoch)
+  if (epoch == 0 || epoch > key_epoch())
     return Error(Errc::kCorrupt, "vault wrap of key epoch " + std::to_string(epoch) +
                                      ", of which the vault file knows nothing: it is an old one, "
                                      "or the wrap is damaged");
@@ -176,14 +209,57 @@ Status StoredVaultKeys::RemoveSlot(uint32_t slot_id) {
   }
   WrapOlderMasters(masters, next);
   // The keyring moves to the new master key, too, or the removed passphrase could forge one.
-  const uint64_t keyring_version = keyring_.version() + 1;
-  next.min_keyring_version = keyring_version;
+  Keyring keyring = CopyOfKeyring();
+  keyring.SetVersion(keyring.version() + 1);
+  next.min_keyring_version = keyring.version();
   next.keyring_exported_unix_seconds = 0;
   ByteVector sealed =
-      keyring_.Seal(next.vault_id, new_master.key, new_master.key_epoch, keyring_version);
+      keyring.Seal(next.vault_id, new_master.key, new_master.key_epoch, keyring.version());
   LG_RETURN_IF_ERROR(Commit(std::move(next), new_master.key, std::move(sealed)));
   masters_ = std::move(masters);
-  keyring_.SetVersion(keyring_version);
+  epoch_ = file_.key_epoch;
+  SetKeyring(std::move(keyring));
+  return {};
+}
+
+Status StoredVaultKeys::AddErasureSecrets(std::span<const uint32_t> pages) {
+  Keyring next = CopyOfKeyring();
+  next.AddSecrets(pages);
+  return CommitKeyring(std::move(next));
+}
+
+Status StoredVaultKeys::DropOlderErasureSecrets(std::span<const uint32_t> pages) {
+  Keyring next = CopyOfKeyring();
+  next.DropOlderSecrets(pages);
+  return CommitKeyring(std::move(next));
+}
+
+Status StoredVaultKeys::CommitKeyring(Keyring next) {
+  LG_RETURN_IF_ERROR(CheckUsable());
+  LG_RETURN_IF_ERROR(Refresh());
+  next.SetVersion(next.version() + 1);
+  VaultFile file = file_;
+  file.min_keyring_version = next.version();
+  file.keyring_exported_unix_seconds = 0;
+  ByteVector sealed =
+      next.Seal(file.vault_id, masters_.back(), file.key_epoch, next.version());
+  LG_RETURN_IF_ERROR(Commit(std::move(file), masters_.back(), std::move(sealed)));
+  SetKeyring(std::move(next));
+  return {};
+}
+
+Status StoredVaultKeys::Refresh() {
+  LG_ASSIGN_OR_RETURN(std::vector<VaultFileCopy> copies, ReadVaultFile(vault_pair_));
+  VaultFileCopy& newest = copies.front();
+  if (newest.file.version <= file_.version) return {};
+  if (newest.file.vault_id != file_.vault_id || newest.file.key_epoch != file_.key_epoch ||
+      !IsAuthentic(newest.bytes, file_.vault_id, masters_.back()))
+    return Error(Errc::kUnavailable,
+                 "the vault file was replaced by one of other keys while the vault was open; "
+                 "unmount, and open it again");
+  vault_pair_.Use(newest.copy, std::move(newest.bytes), newest.other_differs);
+  file_ = std::move(newest.file);
+  RefreshInfo();
   return {};
 }
 

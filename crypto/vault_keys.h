@@ -18,6 +18,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -75,7 +76,10 @@ class VaultKeys {
                                                    const SecretBytes& passphrase);
   virtual ~VaultKeys() = default;
 
+  // As of the last change; not to be read beside one.
   virtual const VaultInfo& info() const = 0;
+  // These may be: the two renewals of erasure secrets change neither.
+  virtual const Uuid& vault_id() const = 0;
 
   // Passphrase slots. Durable on return; on error this object and the files are as before. Where
   // the disk let a change be neither finished nor undone, the files hold the old state or the new,
@@ -110,9 +114,19 @@ class VaultKeys {
   virtual Result<Key> UnwrapForVault(ByteSpan wrap, std::string_view purpose,
                                      ByteSpan owner) const = 0;
 
-  // Keyring. `page` is 0..kErasureSecrets-1; kNotFound where a secret was dropped.
+  // Keyring. `page` is 0..kErasureSecrets-1; kNotFound where a secret was dropped. All const methods
+  // but info() may run beside the two changes below.
   virtual Result<Key> ErasureSecret(uint32_t page) const = 0;
+  // All of the page, the newest first.
+  virtual std::vector<Key> ErasureSecrets(uint32_t page) const = 0;
   virtual uint64_t keyring_version() const = 0;
+  // Renewing erasure secrets, in two steps: a second secret for each page; then, once nothing hangs
+  // on the older ones any more that is to stay readable, these are dropped. Each is durable on
+  // return, makes a new version of the keyring, and takes exports of the older ones out of force.
+  // What another process did to the vault file meanwhile (a passphrase added, an export) is kept.
+  // Errors as AddSlot().
+  virtual Status AddErasureSecrets(std::span<const uint32_t> pages) = 0;
+  virtual Status DropOlderErasureSecrets(std::span<const uint32_t> pages) = 0;
   // Writes a sealed copy of the keyring to `file` (0600, replaced atomically), and remembers when.
   virtual Status ExportKeyring(const std::string& file, Clock& clock) = 0;
 };

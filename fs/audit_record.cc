@@ -78,6 +78,10 @@ std::string_view NameOf(AuditAction action) {
     case AuditAction::kStore: return "store";
     case AuditAction::kConfigure: return "configure";
     case AuditAction::kLostTrail: return "lost-trail";
+    case AuditAction::kLock: return "lock";
+    case AuditAction::kUnlock: return "unlock";
+    case AuditAction::kGroupKey: return "group-key";
+    case AuditAction::kShred: return "shred";
   }
   return "other";
 }

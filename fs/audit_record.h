@@ -37,6 +37,10 @@ enum class AuditAction : uint8_t {
   kConfigure = 14,  // the vault's configuration was replaced
   kLostTrail = 15,  // an earlier trail is missing or damaged, and somebody accepted that; or events
                     // that could not be recorded
+  kLock = 20,      // a group was locked
+  kUnlock = 21,    // or unlocked, or its passphrase did not fit
+  kGroupKey = 22,  // a group was given another key or passphrase
+  kShred = 23,     // a study was destroyed
 };
 std::string_view NameOf(AuditAction action);  // as `leadglass audit` prints it: "read"
 // What happens for every image of many, and is counted where it was done.

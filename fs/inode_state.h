@@ -61,6 +61,7 @@ class InodeState {
   Caller writer;             // who opened it last to write it
 
   std::atomic<uint32_t> open_count{0};
+  std::atomic<uint32_t> writer_count{0};  // of these, how many may write
 
   bool dirty() const { return attributes_dirty || content.dirty(); }
 };

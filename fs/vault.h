@@ -216,16 +216,16 @@ class Vault {
   // `parser` may be null: then nothing is parsed and no view fills. `keys`, `parser` and `clock`
   // must outlive the vault.
   static Result<std::unique_ptr<Vault>> Open(FileSystem& fs, const std::string& folder,
-                                             const VaultKeys& keys, HeaderParserPool* parser,
+                                             VaultKeys& keys, HeaderParserPool* parser,
                                              const Options& options, Clock& clock);
   // Throws the index away and builds it again from the log alone. The vault must not be open.
-  static Status Reindex(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+  static Status Reindex(FileSystem& fs, const std::string& folder, VaultKeys& keys,
                         const std::function<void(uint64_t)>& progress, Clock& clock);
 
   // Appends a commit under the newest keys, so that the log itself tells that older vault files are
   // out of date. To be called after VaultKeys::RemoveSlot(). The vault must not be open. Durable on
   // return. Rebuilds the index, whose key goes with the key epoch.
-  static Status RecordKeyEpoch(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+  static Status RecordKeyEpoch(FileSystem& fs, const std::string& folder, VaultKeys& keys,
                                Clock& clock);
 
   virtual ~Vault() = default;
@@ -312,6 +312,48 @@ class Vault {
   // is known of every image.
   virtual Result<std::vector<StudyMove>> ApplyRules(bool make) = 0;
 
+  // Unix groups that have a pair of keys. One with a passphrase of its own is locked until that is
+  // given, at every mount: its studies then read as ENOKEY for everyone, root included, in files
+  // that are open already, too; their names and attributes show; images that come are filed into
+  // it. docs/design.md, "Keys".
+  struct GroupState {
+    uint32_t gid = 0;
+    bool has_passphrase = false;
+    bool locked = false;
+    uint64_t study_keys = 0;       // that hang under its present pair
+    uint64_t older_study_keys = 0;  // under an earlier one
+  };
+  virtual Result<std::vector<GroupState>> Groups() = 0;
+  // Once it returns, no page of the group's images is in the kernel's cache. kNotFound: the group
+  // has no passphrase.
+  virtual Status LockGroup(const Caller& caller, uint32_t gid) = 0;
+  // kAccessDenied: the passphrase does not open the group's present key. kNotFound: as above.
+  virtual Status UnlockGroup(const Caller& caller, uint32_t gid, const SecretBytes& passphrase) = 0;
+  struct GroupKeyChange {
+    const SecretBytes* passphrase = nullptr;  // null: the group has none from then on
+    uint32_t scrypt_log2_n = VaultKeys::kDefaultScryptLog2N;
+    // The present passphrase is lost: what hangs under it stays so, what comes gets the new key.
+    bool lost = false;
+  };
+  // A new pair of keys for the group, under which its studies' keys are hung again; then the
+  // erasure secrets of the old wraps are replaced, so that who kept the old key and the log has
+  // nothing. The group is unlocked afterwards. Durable on return; an error leaves studies under the
+  // old key, to be moved by doing it again. kLocked: the group is.
+  virtual Status ChangeGroupKey(const Caller& caller, uint32_t gid,
+                                const GroupKeyChange& change) = 0;
+
+  // Destroys a study, given its folder in /patients: from the moment of return nothing of it can be
+  // read here, by whatever keys and old copies of the log, nor elsewhere where the keyring of today
+  // has replaced yesterday's. It leaves the views; names elsewhere stay, of files that have their
+  // size and read as EKEYREVOKED until they are truncated or removed. After a crash the rest is done
+  // at the next mount. Gives the number of its images.
+  // ENOENT: no such study. An error after the keys are gone says so.
+  virtual Result<uint64_t> ShredStudy(const Caller& caller, InodeId study) = 0;
+  // The folder of a study: by its path from the mount's root, or that of something in it, or by
+  // StudyInstanceUID (0020,000D). ENOENT: none. kInvalidArgument: the UID is that of several
+  // patients' studies; name the path.
+  virtual Result<InodeId> FindStudyFolder(std::string_view path_or_uid) = 0;
+
   // The kernel dropped its last reference to the node.
   virtual void Forget(NodeId node) = 0;
 
@@ -328,6 +370,8 @@ class Vault {
   struct CheckReport {
     uint64_t files_checked = 0;
     uint64_t bytes_checked = 0;
+    uint64_t files_locked = 0;    // of a locked group: not read
+    uint64_t files_shredded = 0;  // that have no bytes any more
     std::vector<std::string> damage;  // ids only, one line each: what, where, whether healed
     bool data_lost = false;           // something is damaged that no second copy heals
   };

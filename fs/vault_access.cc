@@ -293,6 +293,9 @@ Result<Attributes> VaultImpl::SetViewFolderAttributes(const InodePtr& state,
     if (change.atime) record.atime = *change.atime;
     if (change.mtime) record.mtime = *change.mtime;
     record.ctime = change.ctime ? *change.ctime : clock_.WallNanos();
+    if (is_study && change.gid)
+      LG_RETURN_IF_ERROR(
+          key_store_->MoveStudy(entity->identity, *change.gid, transaction.operations));
     if (is_study && (change.gid || change.mode)) Pin(*std::move(entity), transaction.operations);
     transaction.Put(state, record);
     LG_RETURN_IF_ERROR(Commit(std::move(transaction)));

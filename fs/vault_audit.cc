@@ -41,7 +41,7 @@ Status VaultImpl::OpenTrail() {
   options.accept_loss = options_.accept_rollback;
   LG_ASSIGN_OR_RETURN(audit_,
                       AuditTrail::Open(
-                          fs_, folder_ + kAuditFolder, keys_.info().vault_id,
+                          fs_, folder_ + kAuditFolder, keys_.vault_id(),
                           [this] { return keys_.audit_keys(); }, std::move(options), clock_));
   audit_->Note({::getuid(), ::getgid(), ::getpid(), 0}, AuditAction::kMount, {}, 0);
   return {};
@@ -111,11 +111,16 @@ AuditSubject VaultImpl::SubjectOfRecord(const InodeRecord& record) const {
   return subject;
 }
 
+AuditSubject VaultImpl::SubjectOfStudy(InodeId study) const {
+  const auto record = CurrentRecord(study);
+  return record ? SubjectOfRecord(*record) : AuditSubject();
+}
+
 Status VaultImpl::ReadAudit(const std::function<bool(const AuditRecord&)>& visitor) {
   FlushTrail(true);
   LG_ASSIGN_OR_RETURN(const auto quoted, index_->GetAuditQuote());
   return ReadAuditTrail(
-      fs_, folder_ + kAuditFolder, keys_.info().vault_id, [this] { return keys_.audit_keys(); },
+      fs_, folder_ + kAuditFolder, keys_.vault_id(), [this] { return keys_.audit_keys(); },
       quoted, visitor);
 }
 
@@ -123,7 +128,7 @@ Result<AuditProof> VaultImpl::VerifyAudit() {
   FlushTrail(true);
   LG_ASSIGN_OR_RETURN(const auto quoted, index_->GetAuditQuote());
   return VerifyAuditTrail(
-      fs_, folder_ + kAuditFolder, keys_.info().vault_id, [this] { return keys_.audit_keys(); },
+      fs_, folder_ + kAuditFolder, keys_.vault_id(), [this] { return keys_.audit_keys(); },
       quoted);
 }
 

@@ -2,6 +2,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <set>
 
 #include "fs/vault_impl.h"
@@ -11,6 +12,14 @@ namespace {
 
 constexpr size_t kCheckBuffer = 1u << 20;
 constexpr const char* kEmptyReason = "empty: zero bytes";
+
+// Whether the file is as it should be, and nobody can read it.
+bool CountUnreadable(const Error& error, Vault::CheckReport& report) {
+  const bool locked = error.code == Errc::kLocked;
+  if (!locked && error.posix_errno != EKEYREVOKED) return false;
+  ++(locked ? report.files_locked : report.files_shredded);
+  return true;
+}
 
 }  // namespace
 
@@ -56,14 +65,19 @@ Result<Vault::CheckReport> VaultImpl::Check(
   for (const InodeId inode : files) {
     const auto state = inodes_->Get(inode);
     if (!state) continue;  // deleted meanwhile
-    ++report.files_checked;
     LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
+    const Status at_hand = KeysAtHand(record);
+    if (!at_hand && !CountUnreadable(at_hand.error(), report)) return at_hand.error();
+    if (!at_hand) continue;
+    ++report.files_checked;
     for (uint64_t offset = 0; offset < record.size; offset += kCheckBuffer) {
       const auto got = ReadContent(*state, offset, buffer);
       if (got) {
         report.bytes_checked += *got;
         continue;
       }
+      // Locked or shredded since, or a file that was not filed when its study was shredded.
+      if (CountUnreadable(got.error(), report)) break;
       report.damage.push_back("inode " + std::to_string(inode) + " near offset " +
                               std::to_string(offset) + ": " + ToString(got.error()));
       report.data_lost = true;

@@ -42,7 +42,10 @@ void VaultImpl::RunCheckpoints(const std::stop_token& stop) {
   bool failed = false;
   while (WaitALittle(stop, failed ? kPeriodAfterFailure : period)) {
     // Whatever fails here is tried again; a log that failed tells so at the next write.
-    Status done = StateBase();
+    key_store_->DropSealingKeys();
+    Status done = RenewalsWanted() && !Failed() ? FinishShreds() : Status();
+    if (done && !Failed()) done = RenewSecrets();
+    if (done) done = StateBase();
     if (done && MayClear()) done = ClearBeforeBase(stop);
     if (done && WantsCheckpoint()) done = MakeCheckpoint(stop);
     failed = !done;

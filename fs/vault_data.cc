@@ -19,15 +19,23 @@ constexpr uint8_t kChunkLog2 = 14;
 constexpr size_t kPendingLimit = 2000;
 constexpr uint64_t kMaxFileSize = uint64_t{1} << 60;
 
+// A group is locked, or a study was shredded.
+bool IsKeyError(const Error& error) {
+  return error.code == Errc::kLocked || error.posix_errno == EKEYREVOKED;
+}
+
 }  // namespace
 
 Status VaultImpl::EnsureFileKey(InodeState& state) {
   if (state.record.key_generation != 0) {
-    LG_ASSIGN_OR_RETURN([[maybe_unused]] const Key* key, KeyOf(state, state.record.key_generation));
-    return {};
+    const auto key = KeyOf(state, state.record.key_generation);
+    if (key) return {};
+    // A file that is written from its beginning needs nothing of what it was: no modality that
+    // sends an image again is refused because a group is locked.
+    if (key.error().code != Errc::kLocked || state.record.allocated != 0) return key.error();
   }
-  state.record.key_generation = 1;
-  state.keys.insert_or_assign(1, NewKey());
+  ++state.record.key_generation;
+  state.keys.insert_or_assign(state.record.key_generation, NewKey());
   state.key_pending = true;
   return {};
 }
@@ -73,6 +81,7 @@ Result<size_t> VaultImpl::ReadContent(const InodePtr& state, uint64_t offset, Mu
   };
   {
     ReaderLock lock(state->mutex);
+    if ((state->record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
     if (offset >= state->content.size()) return size_t{0};
     const size_t length = std::min<uint64_t>(out.size(), state->content.size() - offset);
     LG_ASSIGN_OR_RETURN(const auto parts, state->content.Resolve(*index_, offset, offset + length));
@@ -83,6 +92,7 @@ Result<size_t> VaultImpl::ReadContent(const InodePtr& state, uint64_t offset, Mu
   }
   // First read of the file: its keys are added under the exclusive lock.
   WriterLock lock(state->mutex);
+  if ((state->record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
   if (offset >= state->content.size()) return size_t{0};
   const size_t length = std::min<uint64_t>(out.size(), state->content.size() - offset);
   LG_ASSIGN_OR_RETURN(const auto parts, state->content.Resolve(*index_, offset, offset + length));
@@ -129,6 +139,13 @@ Status VaultImpl::PutHole(InodeState& state, uint64_t from, uint64_t to) {
 
 Status VaultImpl::TruncateContent(InodeState& state, uint64_t size) {
   if (size > kMaxFileSize) return PosixError(EFBIG);
+  if ((state.record.flags & kInodeShredded) != 0) {
+    if (size != 0) return PosixError(EKEYREVOKED);
+    state.record.flags &= ~uint32_t{kInodeShredded};
+    state.content.Truncate(0);
+    state.record.size = 0;
+    return {};
+  }
   LG_ASSIGN_OR_RETURN(const uint64_t cut,
                       state.content.DataBytes(*index_, size, state.content.size()));
   state.content.Truncate(size);
@@ -168,8 +185,13 @@ VaultImpl::Action VaultImpl::OpeningOf(int flags) {
 
 Result<OpenFile*> VaultImpl::Open(const Caller& caller, NodeId node, int flags, Times times) {
   LG_RETURN_IF_ERROR(Authorise(caller, node, OpeningOf(flags)));
-  LG_ASSIGN_OR_RETURN(OpenFile* const file, OpenAuthorised(node, flags, times));
-  NoteOpening(caller, *file, OpeningOf(flags));
+  auto file = OpenAuthorised(node, flags, times);
+  if (file) {
+    NoteOpening(caller, **file, OpeningOf(flags));
+  } else if (IsKeyError(file.error())) {
+    if (const auto record = CurrentRecord(InodeOf(node)))
+      Audit(caller, AuditActionOf(OpeningOf(flags)), *record, ToErrno(file.error()));
+  }
   return file;
 }
 
@@ -188,6 +210,7 @@ void VaultImpl::NoteOpening(const Caller& caller, OpenFile& file, Action action)
 Result<OpenFile*> VaultImpl::OpenAuthorised(NodeId node, int flags, Times times) {
   const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
   LG_ASSIGN_OR_RETURN(InodePtr state, inodes_->Get(InodeOf(node)));
+  if ((flags & O_TRUNC) == 0) LG_RETURN_IF_ERROR(KeysAtHand(state));
   auto file = std::make_unique<OpenFile>();
   file->node = node;
   file->flags = flags;
@@ -202,6 +225,7 @@ Result<OpenFile*> VaultImpl::OpenAuthorised(NodeId node, int flags, Times times)
     }
   }
   state->open_count.fetch_add(1);
+  if (writes) state->writer_count.fetch_add(1);
   file->state = std::move(state);
   return file.release();
 }
@@ -241,6 +265,7 @@ Result<Entry> VaultImpl::Create(const Caller& caller, NodeId parent, std::string
 }
 
 Result<size_t> VaultImpl::Read(OpenFile& file, uint64_t offset, MutableByteSpan out) {
+  if (key_store_->any_locked()) LG_RETURN_IF_ERROR(KeysAtHand(file.state));
   return ReadContent(file.state, offset, out);
 }
 
@@ -251,8 +276,9 @@ Status VaultImpl::Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kil
   size_t pending = 0;
   {
     WriterLock lock(file.state->mutex);
-    file.wrote = true;
     InodeState& state = *file.state;
+    if ((state.record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
+    file.wrote = true;
     // The parser reads while the bytes are sealed: most files are closed with their first write.
     std::shared_ptr<const HeaderParserPool::Asked> asked;
     if (parser_ != nullptr && offset == 0 && state.content.size() == 0) {
@@ -295,6 +321,9 @@ void VaultImpl::Release(OpenFile* file) {
   // leaves the file on the dirty list, where it is tried again.
   (void)Flush(*owned);
   bool erase = false;
+  if ((owned->flags & O_ACCMODE) != O_RDONLY || (owned->flags & O_TRUNC) != 0)
+    state->writer_count.fetch_sub(1);
+  ForgetFileKeysIfLocked(state);
   {
     WriterLock lock(state->mutex);
     state->last_close = clock_.WallNanos();
@@ -318,6 +347,7 @@ Status VaultImpl::Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t l
   }
   WriterLock lock(file.state->mutex);
   if (!S_ISREG(file.state->record.mode)) return PosixError(ENODEV);
+  if ((file.state->record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
   const uint64_t size = file.state->content.size();
   const uint64_t end = offset + length;
   if (zero) LG_RETURN_IF_ERROR(PutHole(*file.state, std::min(offset, size), std::min(end, size)));
@@ -332,6 +362,7 @@ Status VaultImpl::Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t l
 Result<uint64_t> VaultImpl::Seek(OpenFile& file, uint64_t offset, int whence) {
   if (whence != SEEK_DATA && whence != SEEK_HOLE) return PosixError(EINVAL);
   ReaderLock lock(file.state->mutex);
+  if ((file.state->record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
   const uint64_t size = file.state->content.size();
   if (offset >= size) return PosixError(ENXIO);
   LG_ASSIGN_OR_RETURN(const auto parts, file.state->content.Resolve(*index_, offset, size));

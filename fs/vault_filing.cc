@@ -19,9 +19,8 @@ const DicomFacts* ImageFacts(const ParseOutcome& outcome) {
   return facts != nullptr && facts->kind != DicomFacts::Kind::kDicomdir ? facts : nullptr;
 }
 
-std::string StudyIdentity(const ParseOutcome& outcome, InodeId inode) {
-  const DicomFacts* facts = ImageFacts(outcome);
-  return facts == nullptr ? std::string() : ViewEditor::Identity(StudyKey(*facts, inode));
+std::string StudyIdentity(const DicomFacts& facts, InodeId inode) {
+  return ViewEditor::Identity(StudyKey(facts, inode));
 }
 
 }  // namespace
@@ -111,14 +110,14 @@ Result<bool> VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& 
   bool stored = false;
   uint32_t links_before = 0;
   StudyAssignment assignment;
-  if (const DicomFacts* facts = ImageFacts(outcome); facts != nullptr && into_views) {
+  if (const DicomFacts* facts = ImageFacts(outcome); facts != nullptr) {
     InodeId folder = kNoInode;
     {
       ReaderLock lock(state->mutex);
       folder = state->record.parent;
     }
     LG_ASSIGN_OR_RETURN(assignment, AssignmentFor(*facts, folder));
-    LG_RETURN_IF_ERROR(RaiseStudy(*facts, state->id, assignment));
+    if (into_views) LG_RETURN_IF_ERROR(RaiseStudy(*facts, state->id, assignment));
   }
   {
     InodeLocks locks({state});
@@ -127,7 +126,8 @@ Result<bool> VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& 
     InodeRecord record = state->record;
     Transaction transaction;
     transaction.use_reserve = true;
-    LG_RETURN_IF_ERROR(ChooseStudyKey(state, outcome, into_views, record, transaction.operations));
+    LG_RETURN_IF_ERROR(
+        ChooseStudyKey(state, outcome, assignment, into_views, record, transaction.operations));
     if (into_views && !state->hold_filing && record.nlink > 0) {
       LG_ASSIGN_OR_RETURN(const auto previous, index_->GetFiling(state->id));
       filed_before = previous && previous->state == FilingState::kFiled;
@@ -150,16 +150,26 @@ Result<bool> VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& 
 }
 
 Status VaultImpl::ChooseStudyKey(const InodePtr& state, const ParseOutcome& outcome,
-                                 bool may_reseal, InodeRecord& record, Operations& operations) {
+                                 const StudyAssignment& assignment, bool may_reseal,
+                                 InodeRecord& record, Operations& operations) {
   if (state->record.key_generation == 0) return {};  // no byte was ever sealed
-  LG_ASSIGN_OR_RETURN(const Uuid wanted,
-                      key_store_->StudyKeyFor(StudyIdentity(outcome, state->id), operations));
+  const DicomFacts* const facts = ImageFacts(outcome);
+  const auto gid_of = [&] { return GidOfStudy(*facts, state->id, assignment); };
   if (!state->key_pending) {
-    LG_ASSIGN_OR_RETURN(const Uuid present,
-                        key_store_->StudyKeyOfFile(state->id, state->record.key_generation));
-    // Sealed under another study's key (its header came late, or changed): shredding that other
-    // study, or this one, must not take or leave the wrong file.
-    if (present == wanted || !may_reseal) return {};
+    LG_ASSIGN_OR_RETURN(const bool settled, KeepStudyKey(*state, facts, gid_of, may_reseal, operations));
+    if (settled) return {};
+  }
+  Uuid wanted{};
+  if (facts == nullptr && !may_reseal) {
+    // Synced before its header was all there, as it seems: what it is will be known later.
+    LG_ASSIGN_OR_RETURN(wanted, key_store_->EarlyKeyFor(state->id, operations));
+  } else {
+    LG_ASSIGN_OR_RETURN(
+        wanted, key_store_->StudyKeyFor(
+                    facts == nullptr ? std::string() : StudyIdentity(*facts, state->id), gid_of,
+                    operations));
+  }
+  if (!state->key_pending) {
     LG_RETURN_IF_ERROR(Reseal(*state));
     record.key_generation = state->record.key_generation;
   }
@@ -168,6 +178,40 @@ Status VaultImpl::ChooseStudyKey(const InodePtr& state, const ParseOutcome& outc
                                                                      state->keys.at(generation)));
   operations.emplace_back(PutFileKey{std::move(wrap)});
   return {};
+}
+
+// Whether the file's bytes, which are committed, can stay under the study key that they have.
+// Sealed under another study's key (the header changed): shredding that other study, or this one,
+// must not take or leave the wrong file.
+Result<bool> VaultImpl::KeepStudyKey(const InodeState& state, const DicomFacts* facts,
+                                     const std::function<Result<uint32_t>()>& gid_of,
+                                     bool may_reseal, Operations& operations) {
+  if (!may_reseal) return true;
+  LG_ASSIGN_OR_RETURN(const Uuid present,
+                      key_store_->StudyKeyOfFile(state.id, state.record.key_generation));
+  LG_ASSIGN_OR_RETURN(const auto owner, key_store_->StudyOfKey(present));
+  if (!owner) return false;  // it was shredded meanwhile
+  if (!KeyStore::IsEarlyIdentity(*owner))
+    return *owner == (facts == nullptr ? std::string() : StudyIdentity(*facts, state.id));
+  // A key of the file's own: it goes over to the study, and with it what was synced early.
+  if (facts == nullptr) return true;
+  LG_ASSIGN_OR_RETURN(const uint32_t gid, gid_of());
+  LG_RETURN_IF_ERROR(
+      key_store_->GiveEarlyKey(present, StudyIdentity(*facts, state.id), gid, operations));
+  return true;
+}
+
+// The group that a study has, or will have once it is filed. By the index: an inode's lock is held,
+// and what view folders are is always committed.
+Result<uint32_t> VaultImpl::GidOfStudy(const DicomFacts& facts, InodeId inode,
+                                       const StudyAssignment& assignment) const {
+  LG_ASSIGN_OR_RETURN(const auto entity,
+                      index_->GetEntity(EntityKind::kStudy, StudyIdentity(facts, inode)));
+  if (!entity && assignment.gid) return *assignment.gid;
+  LG_ASSIGN_OR_RETURN(const auto folder,
+                      index_->GetInode(entity ? entity->folder : kPatientsInode));
+  if (!folder) return Error(Errc::kCorrupt, "a folder of the views is missing");
+  return folder->gid;
 }
 
 Status VaultImpl::Reseal(InodeState& state) {
@@ -197,6 +241,10 @@ Status VaultImpl::PlanViews(const InodePtr& state, const ParseOutcome& outcome,
   if (facts != nullptr) {
     LG_ASSIGN_OR_RETURN(const auto placed, editor.Place(state->id, *facts, assignment, previous));
     record.study = placed.study;
+    // What was synced earlier chose a group by what the rules said then.
+    if (placed.new_study_gid)
+      LG_RETURN_IF_ERROR(key_store_->MoveStudy(StudyIdentity(*facts, state->id),
+                                               *placed.new_study_gid, operations));
     if (!was_filed) ++record.nlink;
   } else {
     if (was_filed) {

@@ -61,7 +61,7 @@ class VaultImpl final : public Vault {
   // To replay a commit costs as much as so many operations.
   static constexpr uint64_t kOperationsPerCommit = 4;
 
-  VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys, HeaderParserPool* parser,
+  VaultImpl(FileSystem& fs, std::string folder, VaultKeys& keys, HeaderParserPool* parser,
             Options options, Clock& clock);
   ~VaultImpl() override;
   // Opens log and index, replays, sweeps orphans, starts the threads.
@@ -112,6 +112,13 @@ class VaultImpl final : public Vault {
   Result<std::optional<PutConfiguration>> GetConfiguration() const override;
   Result<std::vector<StudyMove>> ApplyRules(bool make) override;
   Result<uint32_t> SetConfiguration(std::string text, std::vector<ConfiguredGroup> groups) override;
+
+  Result<std::vector<GroupState>> Groups() override;
+  Status LockGroup(const Caller& caller, uint32_t gid) override;
+  Status UnlockGroup(const Caller& caller, uint32_t gid, const SecretBytes& passphrase) override;
+  Status ChangeGroupKey(const Caller& caller, uint32_t gid, const GroupKeyChange& change) override;
+  Result<uint64_t> ShredStudy(const Caller& caller, InodeId study) override;
+  Result<InodeId> FindStudyFolder(std::string_view path_or_uid) override;
 
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override;
@@ -229,6 +236,37 @@ class VaultImpl final : public Vault {
   Status RaiseStudy(const DicomFacts& facts, InodeId inode, const StudyAssignment& assignment)
       LG_REQUIRES(names_mutex_);
 
+  // vault_groups.cc
+  // kLocked: an image of a study in a locked group. EKEYREVOKED: it was shredded. No inode's lock is
+  // held.
+  Status KeysAtHand(const InodeRecord& record) const;
+  Status KeysAtHand(const InodePtr& state) const;
+  // Forgets the keys of files of that group, but of those that are being written.
+  void ForgetFileKeys(uint32_t gid);
+  void ForgetFileKeysIfLocked(const InodePtr& state);
+  // Takes the pages of every image of the study, or of all studies of the group, from the kernel.
+  void DropPagesOfStudy(InodeId study) const;
+  void DropPagesOfGroup(uint32_t gid) const;
+  void DropPages(InodeId inode) const;
+  Status MoveGroupKeys(const GroupKeyRecord& present);
+  Status CommitAtOnceAndSync(Operations operations) LG_REQUIRES(names_mutex_);
+
+  // vault_renewal.cc
+  // Replaces the erasure secrets that the log says are to be replaced.
+  Status RenewSecrets();
+  bool RenewalsWanted() const;
+  Status HangOnNewest(std::span<const std::pair<Uuid, uint64_t>> wraps, uint64_t version)
+      LG_REQUIRES(names_mutex_);
+  Status NoteRenewed(uint64_t version) LG_REQUIRES(names_mutex_);
+
+  // vault_shred.cc
+  Result<uint64_t> TakeOutShredded(InodeId study, const std::set<Uuid>& study_keys)
+      LG_REQUIRES(names_mutex_);
+  Result<bool> TakeOutShreddedImage(InodeId inode, const std::set<Uuid>& study_keys)
+      LG_REQUIRES(names_mutex_);
+  // What a crash kept from being done.
+  Status FinishShreds();
+
   // vault_audit.cc
   Status OpenTrail();
   void FlushTrail(bool all);
@@ -243,6 +281,7 @@ class VaultImpl final : public Vault {
   void AuditAccess(const Caller& caller, InodeId inode, std::string detail) const;
   void AuditStored(const Caller& caller, InodeId inode, const DicomFacts& facts) const;
   AuditSubject SubjectOfRecord(const InodeRecord& record) const;
+  AuditSubject SubjectOfStudy(InodeId study) const;
 
   // vault_attributes.cc
   Result<Attributes> AttributesOf(NodeId node, InodeRecord record) const;
@@ -321,8 +360,14 @@ class VaultImpl final : public Vault {
   // True: an image stands in the views that did not before.
   Result<bool> CommitParsed(const InodePtr& state, const ParseOutcome& outcome, uint64_t version,
                             bool into_views) LG_REQUIRES(names_mutex_);
-  Status ChooseStudyKey(const InodePtr& state, const ParseOutcome& outcome, bool may_reseal,
-                        InodeRecord& record, Operations& operations) LG_REQUIRES(names_mutex_);
+  Status ChooseStudyKey(const InodePtr& state, const ParseOutcome& outcome,
+                        const StudyAssignment& assignment, bool may_reseal, InodeRecord& record,
+                        Operations& operations) LG_REQUIRES(names_mutex_);
+  Result<bool> KeepStudyKey(const InodeState& state, const DicomFacts* facts,
+                            const std::function<Result<uint32_t>()>& gid_of, bool may_reseal,
+                            Operations& operations) LG_REQUIRES(names_mutex_);
+  Result<uint32_t> GidOfStudy(const DicomFacts& facts, InodeId inode,
+                              const StudyAssignment& assignment) const;
   // Seals all bytes of the file again under a new file key, whose wrap is then pending.
   Status Reseal(InodeState& state);
   Status PlanViews(const InodePtr& state, const ParseOutcome& outcome,
@@ -365,7 +410,7 @@ class VaultImpl final : public Vault {
 
   FileSystem& fs_;
   const std::string folder_;
-  const VaultKeys& keys_;
+  VaultKeys& keys_;
   HeaderParserPool* const parser_;
   const Options options_;
   Clock& clock_;
@@ -384,6 +429,8 @@ class VaultImpl final : public Vault {
   Mutex punch_mutex_;
   bool last_punch_repeated_ LG_GUARDED_BY(punch_mutex_) = false;
   std::atomic<bool> checking_{false};  // somebody has punch_mutex_, or waits for it, for long
+
+  Mutex renewal_mutex_;  // before names_mutex_
 
   Mutex names_mutex_;
   std::optional<IdSource> ids_;  // set by Start(); used under names_mutex_
@@ -414,7 +461,7 @@ class VaultImpl final : public Vault {
   Mutex orphan_mutex_;
   std::map<InodeId, InodePtr> orphans_ LG_GUARDED_BY(orphan_mutex_);
 
-  Mutex notice_mutex_;
+  mutable Mutex notice_mutex_;
   CondVar notice_wanted_;
   std::deque<std::pair<NodeId, bool>> notices_ LG_GUARDED_BY(notice_mutex_);
   Invalidator invalidator_ LG_GUARDED_BY(notice_mutex_);

@@ -105,7 +105,7 @@ std::string Told(const LostStretch& lost) {
 Status Vault::Format(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
                      const Options& options, Clock& clock) {
   LG_ASSIGN_OR_RETURN(const SealedLog::Options log_options, LogOptions(fs, folder, options));
-  LG_ASSIGN_OR_RETURN(auto log, SealedLog::Create(fs, folder + kLogFolder, keys.info().vault_id,
+  LG_ASSIGN_OR_RETURN(auto log, SealedLog::Create(fs, folder + kLogFolder, keys.vault_id(),
                                                   keys.log_keys(), log_options));
   LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto report,
                       log->Recover(std::nullopt, [](const CommitInfo&, ByteSpan) {
@@ -124,14 +124,14 @@ Status Vault::Format(FileSystem& fs, const std::string& folder, const VaultKeys&
 }
 
 Result<std::unique_ptr<Vault>> Vault::Open(FileSystem& fs, const std::string& folder,
-                                           const VaultKeys& keys, HeaderParserPool* parser,
+                                           VaultKeys& keys, HeaderParserPool* parser,
                                            const Options& options, Clock& clock) {
   auto vault = std::make_unique<VaultImpl>(fs, folder, keys, parser, options, clock);
   LG_RETURN_IF_ERROR(vault->Start());
   return std::unique_ptr<Vault>(std::move(vault));
 }
 
-Status Vault::Reindex(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+Status Vault::Reindex(FileSystem& fs, const std::string& folder, VaultKeys& keys,
                       const std::function<void(uint64_t)>& progress, Clock& clock) {
   {
     LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto lock, LockVault(fs, folder, false));
@@ -143,7 +143,7 @@ Status Vault::Reindex(FileSystem& fs, const std::string& folder, const VaultKeys
   return vault->Close();
 }
 
-Status Vault::RecordKeyEpoch(FileSystem& fs, const std::string& folder, const VaultKeys& keys,
+Status Vault::RecordKeyEpoch(FileSystem& fs, const std::string& folder, VaultKeys& keys,
                              Clock& clock) {
   VaultImpl vault(fs, folder, keys, nullptr, Options(), clock);
   LG_RETURN_IF_ERROR(vault.Start());
@@ -165,7 +165,7 @@ Vault::Options WithDefaults(Vault::Options options) {
 
 }  // namespace
 
-VaultImpl::VaultImpl(FileSystem& fs, std::string folder, const VaultKeys& keys,
+VaultImpl::VaultImpl(FileSystem& fs, std::string folder, VaultKeys& keys,
                      HeaderParserPool* parser, Options options, Clock& clock)
     : fs_(fs),
       folder_(std::move(folder)),
@@ -181,7 +181,7 @@ Status VaultImpl::Start() {
   lock_file_ = std::move(lock.file);
   LG_RETURN_IF_ERROR(ChooseIndexDisk(lock.read_only_disk));
   LG_ASSIGN_OR_RETURN(const SealedLog::Options log_options, LogOptions(fs_, folder_, options_));
-  LG_ASSIGN_OR_RETURN(log_, SealedLog::Open(fs_, folder_ + kLogFolder, keys_.info().vault_id,
+  LG_ASSIGN_OR_RETURN(log_, SealedLog::Open(fs_, folder_ + kLogFolder, keys_.vault_id(),
                                             keys_.log_keys(), log_options));
   LG_RETURN_IF_ERROR(OpenIndexAndReplay());
   LG_RETURN_IF_ERROR(LoadConfiguration());
@@ -190,7 +190,8 @@ Status VaultImpl::Start() {
     ids_.emplace(index_->next_inode(), index_->next_cookie());
   }
   session_number_ = index_->next_session();
-  key_store_ = std::make_unique<KeyStore>(*index_, keys_);
+  key_store_ = std::make_unique<KeyStore>(*index_, keys_, clock_);
+  LG_RETURN_IF_ERROR(key_store_->Load());
   inodes_ = std::make_unique<InodeTable>(*index_, clock_);
   LG_RETURN_IF_ERROR(OpenTrail());
   if (!options_.read_only) {
@@ -228,7 +229,7 @@ Status VaultImpl::OpenIndexAndReplay() {
   for (const bool rebuild : {false, true}) {
     if (rebuild) LG_RETURN_IF_ERROR(Index::Destroy(fs, index_folder));
     auto opened =
-        Index::Open(fs, index_folder, keys_.index_key(), keys_.info().vault_id, index_options);
+        Index::Open(fs, index_folder, keys_.index_key(), keys_.vault_id(), index_options);
     if (!opened && (rebuild || opened.error().code != Errc::kCorrupt)) return opened.error();
     if (!opened) continue;
     index_ = *std::move(opened);

@@ -158,6 +158,7 @@ Status VaultImpl::GiveStudy(EntityRecord entity, const InodePtr& folder,
     } else if (old) {
       transaction.operations.emplace_back(EraseXattr{folder->id, std::string(kAclAccessXattr)});
     }
+    LG_RETURN_IF_ERROR(key_store_->MoveStudy(entity.identity, record.gid, transaction.operations));
     entity.rule = assignment.rule;
     entity.rules_version = assignment.rules_version;
     transaction.operations.emplace_back(PutEntity{std::move(entity)});
@@ -179,7 +180,9 @@ Status VaultImpl::RaiseStudy(const DicomFacts& facts, InodeId inode,
       entity->rules_version != assignment.rules_version || entity->rule <= assignment.rule)
     return {};
   LG_ASSIGN_OR_RETURN(const InodePtr folder, inodes_->Get(entity->folder));
-  return GiveStudy(*std::move(entity), folder, assignment);
+  const Status given = GiveStudy(*std::move(entity), folder, assignment);
+  // A locked group's study cannot be taken out of it; the image is filed into it as it is.
+  return !given && given.error().code == Errc::kLocked ? Status() : given;
 }
 
 // ---- Rules for studies that are there

@@ -72,7 +72,9 @@ Result<ViewEditor::Placed> ViewEditor::Place(InodeId inode, const DicomFacts& fa
     if (was_filed) LG_RETURN_IF_ERROR(Remove(*previous));
   }
   operations_.emplace_back(PutFiling{record});
-  return Placed{std::move(record), study};
+  const auto made = made_.find(study);
+  return Placed{std::move(record), study,
+                made == made_.end() ? std::nullopt : std::optional(made->second.gid)};
 }
 
 Status ViewEditor::Remove(const FilingRecord& filed) {

@@ -36,6 +36,7 @@ class ViewEditor {
   struct Placed {
     FilingRecord filing;
     InodeId study = kNoInode;
+    std::optional<uint32_t> new_study_gid;  // the group of the study, where this image begins it
   };
   Result<Placed> Place(InodeId inode, const DicomFacts& facts, const StudyAssignment& assignment,
                        const std::optional<FilingRecord>& previous);

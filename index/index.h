@@ -122,7 +122,21 @@ class Index {
   virtual Result<std::optional<StudyKeyRecord>> GetStudyKey(const Uuid& study_key_id,
                                                             uint64_t group) const = 0;
   virtual Result<std::optional<Uuid>> FindStudyKey(std::string_view study_identity) const = 0;
+  // Of one key all wraps, by group.
+  virtual Result<std::vector<StudyKeyRecord>> StudyKeyWraps(const Uuid& study_key_id) const = 0;
+  // All keys of a study. FindStudyKey() gives the one that was put last, or any where that is gone.
+  virtual Result<std::vector<Uuid>> StudyKeysOf(std::string_view study_identity) const = 0;
+  // Visits every wrap of every study key until the visitor returns false.
+  virtual Status VisitStudyKeys(
+      const std::function<bool(const StudyKeyRecord&)>& visitor) const = 0;
   virtual Result<std::optional<GroupKeyRecord>> GetGroupKey(uint64_t group) const = 0;
+  // The present pair of a Unix group.
+  virtual Result<std::optional<GroupKeyRecord>> FindGroupKey(uint32_t gid) const = 0;
+  // All that there ever were, ascending.
+  virtual Result<std::vector<GroupKeyRecord>> GroupKeys() const = 0;
+  virtual Result<PutRenewals> GetRenewals() const = 0;
+  virtual Result<std::optional<PutShred>> GetShred(std::string_view study_identity) const = 0;
+  virtual Result<std::vector<PutShred>> Shreds() const = 0;
 
   // The newest configuration; nullopt: none was ever put.
   virtual Result<std::optional<PutConfiguration>> GetConfiguration() const = 0;

@@ -183,22 +183,70 @@ Status IndexApplier::Do(const PutFileKey& op) {
 
 Status IndexApplier::Do(const PutStudyKey& op) {
   const StudyKeyRecord& record = op.record;
-  const std::string id(AsText(record.study_key_id));
   const std::string key = keys::StudyKey(record.study_key_id, record.group);
   LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(key));
+  batch_.Put(key, EncodeRecord(record));
   if (value) {
     LG_ASSIGN_OR_RETURN(const auto old, DecodeRecord<StudyKeyRecord>(*value));
-    const std::string old_pointer = keys::StudyKeyOfIdentity(old.study_identity);
-    LG_ASSIGN_OR_RETURN(const auto pointed, batch_.Get(old_pointer));
-    if (pointed == id) batch_.Erase(old_pointer);
+    if (old.study_identity != record.study_identity) LG_RETURN_IF_ERROR(DropStudyPointers(old));
   }
-  batch_.Put(key, EncodeRecord(record));
-  batch_.Put(keys::StudyKeyOfIdentity(record.study_identity), id);
+  batch_.Put(keys::StudyKeyOf(record.study_identity, record.study_key_id), "");
+  batch_.Put(keys::StudyKeyOfIdentity(record.study_identity),
+             std::string(AsText(record.study_key_id)));
+  return {};
+}
+
+Status IndexApplier::Do(const EraseStudyKey& op) {
+  std::string key = keys::StudyKey(op.study_key_id, op.group);
+  LG_ASSIGN_OR_RETURN(const auto value, batch_.Get(key));
+  if (!value) return {};
+  LG_ASSIGN_OR_RETURN(const auto old, DecodeRecord<StudyKeyRecord>(*value));
+  batch_.Erase(std::move(key));
+  return DropStudyPointers(old);
+}
+
+Status IndexApplier::DropStudyPointers(const StudyKeyRecord& record) {
+  // The key stays the study's where it is wrapped for another group.
+  bool still = false;
+  Status failed;
+  LG_RETURN_IF_ERROR(batch_.Scan(keys::StudyKey(record.study_key_id, 0),
+                                 keys::StudyKey(record.study_key_id, UINT64_MAX),
+                                 [&](std::string_view, std::string_view value) {
+                                   const auto other = DecodeRecord<StudyKeyRecord>(value);
+                                   if (!other) failed = other.error();
+                                   still = other && other->study_identity == record.study_identity;
+                                   return other && !still;
+                                 }));
+  LG_RETURN_IF_ERROR(failed);
+  if (still) return {};
+  batch_.Erase(keys::StudyKeyOf(record.study_identity, record.study_key_id));
+  std::string pointer = keys::StudyKeyOfIdentity(record.study_identity);
+  LG_ASSIGN_OR_RETURN(const auto pointed, batch_.Get(pointer));
+  if (pointed != AsText(record.study_key_id)) return {};
+  const std::string prefix = keys::StudyKeysOf(record.study_identity);
+  std::string another;
+  LG_RETURN_IF_ERROR(batch_.Scan(prefix, keys::After(prefix),
+                                 [&](std::string_view key, std::string_view) {
+                                   another = key.substr(prefix.size());
+                                   return true;
+                                 }));
+  if (another.empty()) {
+    batch_.Erase(std::move(pointer));
+  } else {
+    batch_.Put(std::move(pointer), std::move(another));
+  }
   return {};
 }
 
 Status IndexApplier::Do(const PutGroupKey& op) {
   batch_.Put(keys::GroupKey(op.record.group), EncodeRecord(op.record));
+  std::string pointer = keys::GroupKeyOf(op.record.gid);
+  LG_ASSIGN_OR_RETURN(const auto present, batch_.Get(pointer));
+  if (!present || keys::Be64At(*present, 0) <= op.record.group) {
+    std::string number;
+    keys::AppendBe64(number, op.record.group);
+    batch_.Put(std::move(pointer), std::move(number));
+  }
   return {};
 }
 
@@ -298,6 +346,16 @@ Status IndexApplier::Do(const PutConfiguration& op) {
 
 Status IndexApplier::Do(const QuoteAudit& op) {
   batch_.Put(keys::AuditQuote(), EncodeRecord(op));
+  return {};
+}
+
+Status IndexApplier::Do(const PutRenewals& op) {
+  batch_.Put(keys::Renewals(), EncodeRecord(op));
+  return {};
+}
+
+Status IndexApplier::Do(const PutShred& op) {
+  batch_.Put(keys::Shred(op.study_identity), EncodeRecord(op));
   return {};
 }
 

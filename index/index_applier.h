@@ -51,6 +51,9 @@ class IndexApplier {
   Status Do(const Cleared& op);
   Status Do(const PutConfiguration& op);
   Status Do(const QuoteAudit& op);
+  Status Do(const EraseStudyKey& op);
+  Status Do(const PutRenewals& op);
+  Status Do(const PutShred& op);
 
   using StoredValue = std::optional<std::string>;
 
@@ -65,6 +68,8 @@ class IndexApplier {
   void ChangeViewers(const std::optional<InodeRecord>& before, const StoredValue& acl_before,
                      const std::optional<InodeRecord>& after, const StoredValue& acl_after);
   Status ChangeAcl(InodeId inode, const std::string& key, const StoredValue& acl);
+  // Takes the keys away by which a study finds one of its keys.
+  Status DropStudyPointers(const StudyKeyRecord& record);
   // Frees the cookie of whatever name has it.
   Status EvictCookie(const NameRecord& record);
   // True when nothing was ever stored under the inode; counts it as seen.

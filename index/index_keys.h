@@ -6,7 +6,9 @@
 // gives the summary.
 //
 //   A                              how far the audit trail is
+//   B gid                          the number of a Unix group's present pair of keys
 //   C                              the configuration
+//   D identity                     that a study was shredded
 //   G group                        a group key
 //   I inode, then one part byte:
 //     0x00                         the inode
@@ -20,17 +22,19 @@
 //     0x08 hash inode              of a series folder: a filed image, by hash of its identity
 //     0x09 viewer study            of a patient's folder: one whom a study in it is open to
 //   J                              state: head, position, counters
+//   K                              which erasure secrets are to be replaced
 //   M number                       a session
 //   O inode                        an orphan
 //   P kind identity                an entity
 //   R                              what the newest punch said
 //   S viewer patient study         the same by viewer (a letter for the kind, and a uid or gid)
+//   T length identity id           a key of a study
 //   U inode                        a file whose filing state is not kFiled
 //   V time position                a data record that is wholly dead, by when it died
 //   W position                     a small data record before the base with bytes that died since
 //                                  the checkpoint
 //   X position                     a data record with dead bytes
-//   Y id group, Z identity         a study key; the id of a study's key
+//   Y id group, Z identity         a study key; the id of the key that a study's new files get
 //
 // Inode numbers grow, and an image that arrives has a new one, as its study's folders had shortly
 // before. So almost all that an import writes stands together at the end of I, with the state right
@@ -132,6 +136,21 @@ inline std::string StudyKey(const Uuid& id, uint64_t group) {
 }
 inline std::string StudyKeyOfIdentity(std::string_view identity) {
   return std::string("Z").append(identity);
+}
+inline std::string StudyKeysOf(std::string_view identity) {
+  std::string key("T");
+  AppendBe32(key, static_cast<uint32_t>(identity.size()));
+  return key.append(identity);
+}
+inline std::string StudyKeyOf(std::string_view identity, const Uuid& id) {
+  return StudyKeysOf(identity).append(AsText(id));
+}
+inline std::string Shred(std::string_view identity) { return std::string("D").append(identity); }
+inline std::string Renewals() { return "K"; }
+inline std::string GroupKeyOf(uint32_t gid) {
+  std::string key("B");
+  AppendBe32(key, gid);
+  return key;
 }
 inline void AppendViewer(std::string& key, const Viewer& viewer) {
   key += static_cast<char>(viewer.kind);

@@ -9,6 +9,6 @@
 
 namespace leadglass {
 
-inline constexpr uint32_t kIndexSchema = 5;
+inline constexpr uint32_t kIndexSchema = 6;
 
 }  // namespace leadglass

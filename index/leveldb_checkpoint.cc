@@ -20,7 +20,7 @@ namespace keys = index_keys;
 // and inodes before names, in the order of their numbers, so that who replays it need not look
 // whether they are there. The others follow: O, U, Z and the other parts of folders from these, the
 // books on dead records (X, V, W, R) from what comes behind the base.
-constexpr std::string_view kRestated = "ACMGYINP";
+constexpr std::string_view kRestated = "ACDKMGYINP";
 constexpr char LetterOf(char walk) { return walk == 'N' ? 'I' : walk; }
 // So many things at most in one piece: an operation is larger than what the index keeps of it, by
 // some hundred bytes at most.
@@ -85,6 +85,7 @@ Status LevelDbIndex::RestateStudyKey(std::string_view value, Operations& out) co
   LG_ASSIGN_OR_RETURN(StudyKeyRecord record, DecodeRecord<StudyKeyRecord>(value));
   LG_ASSIGN_OR_RETURN(const auto in_use, FindStudyKey(record.study_identity));
   const bool other = in_use && *in_use != record.study_key_id;
+  const std::string identity = record.study_identity;
   out.emplace_back(PutStudyKey{std::move(record)});
   if (!other) return {};
   const std::string used = keys::StudyKey(*in_use, 0);
@@ -92,6 +93,7 @@ Status LevelDbIndex::RestateStudyKey(std::string_view value, Operations& out) co
       used, keys::StudyKey(*in_use, UINT64_MAX),
       [&](std::string_view, std::string_view found) -> Result<Next> {
         LG_ASSIGN_OR_RETURN(StudyKeyRecord last, DecodeRecord<StudyKeyRecord>(found));
+        if (last.study_identity != identity) return Next::kGoOn;
         out.emplace_back(PutStudyKey{std::move(last)});
         return Next::kStop;
       },
@@ -136,6 +138,16 @@ Result<Restated> LevelDbIndex::Restate(const std::string& from, size_t bytes) co
       case 'A': {
         LG_ASSIGN_OR_RETURN(QuoteAudit quote, DecodeRecord<QuoteAudit>(value));
         out.emplace_back(quote);
+        break;
+      }
+      case 'D': {
+        LG_ASSIGN_OR_RETURN(PutShred shred, DecodeRecord<PutShred>(value));
+        out.emplace_back(std::move(shred));
+        break;
+      }
+      case 'K': {
+        LG_ASSIGN_OR_RETURN(PutRenewals renewals, DecodeRecord<PutRenewals>(value));
+        out.emplace_back(std::move(renewals));
         break;
       }
       case 'P': {

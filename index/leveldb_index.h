@@ -66,7 +66,15 @@ class LevelDbIndex final : public Index {
   Result<std::optional<StudyKeyRecord>> GetStudyKey(const Uuid& study_key_id,
                                                     uint64_t group) const override;
   Result<std::optional<Uuid>> FindStudyKey(std::string_view study_identity) const override;
+  Result<std::vector<StudyKeyRecord>> StudyKeyWraps(const Uuid& study_key_id) const override;
+  Result<std::vector<Uuid>> StudyKeysOf(std::string_view study_identity) const override;
+  Status VisitStudyKeys(const std::function<bool(const StudyKeyRecord&)>& visitor) const override;
   Result<std::optional<GroupKeyRecord>> GetGroupKey(uint64_t group) const override;
+  Result<std::optional<GroupKeyRecord>> FindGroupKey(uint32_t gid) const override;
+  Result<std::vector<GroupKeyRecord>> GroupKeys() const override;
+  Result<PutRenewals> GetRenewals() const override;
+  Result<std::optional<PutShred>> GetShred(std::string_view study_identity) const override;
+  Result<std::vector<PutShred>> Shreds() const override;
 
   Result<std::optional<PutConfiguration>> GetConfiguration() const override;
   Result<std::optional<QuoteAudit>> GetAuditQuote() const override;
@@ -106,6 +114,8 @@ class LevelDbIndex final : public Index {
   Result<Value> Read(const std::string& key) const;
   template <typename Record>
   Result<std::optional<Record>> ReadRecord(const std::string& key) const;
+  template <typename Record>
+  Result<std::vector<Record>> RecordsIn(const std::string& from, const std::string& to) const;
   // Visits the keys in [from, to) in order. A damaged block is kCorrupt before anything behind it
   // is visited.
   enum class Next { kStop, kGoOn, kSkipInode };

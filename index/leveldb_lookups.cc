@@ -211,6 +211,71 @@ Result<std::optional<GroupKeyRecord>> LevelDbIndex::GetGroupKey(uint64_t group) 
   return ReadRecord<GroupKeyRecord>(keys::GroupKey(group));
 }
 
+template <typename Record>
+Result<std::vector<Record>> LevelDbIndex::RecordsIn(const std::string& from,
+                                                    const std::string& to) const {
+  std::vector<Record> records;
+  LG_RETURN_IF_ERROR(
+      Scan(from, to, [&](std::string_view, std::string_view value) -> Result<Next> {
+        LG_ASSIGN_OR_RETURN(Record record, DecodeRecord<Record>(value));
+        records.push_back(std::move(record));
+        return Next::kGoOn;
+      }));
+  return records;
+}
+
+Result<std::vector<StudyKeyRecord>> LevelDbIndex::StudyKeyWraps(const Uuid& study_key_id) const {
+  return RecordsIn<StudyKeyRecord>(keys::StudyKey(study_key_id, 0),
+                                   keys::StudyKey(study_key_id, UINT64_MAX));
+}
+
+Result<std::vector<Uuid>> LevelDbIndex::StudyKeysOf(std::string_view study_identity) const {
+  std::vector<Uuid> ids;
+  const std::string prefix = keys::StudyKeysOf(study_identity);
+  LG_RETURN_IF_ERROR(
+      Scan(prefix, keys::After(prefix), [&](std::string_view key, std::string_view) -> Result<Next> {
+        ByteReader in(AsBytes(key.substr(prefix.size())));
+        ids.push_back(in.Array<16>());
+        if (!in.Finished()) return MalformedValue("study key id");
+        return Next::kGoOn;
+      }));
+  return ids;
+}
+
+Status LevelDbIndex::VisitStudyKeys(
+    const std::function<bool(const StudyKeyRecord&)>& visitor) const {
+  return Scan(
+      "Y", keys::After("Y"),
+      [&](std::string_view, std::string_view value) -> Result<Next> {
+        LG_ASSIGN_OR_RETURN(const auto record, DecodeRecord<StudyKeyRecord>(value));
+        return visitor(record) ? Next::kGoOn : Next::kStop;
+      },
+      false);
+}
+
+Result<std::optional<GroupKeyRecord>> LevelDbIndex::FindGroupKey(uint32_t gid) const {
+  LG_ASSIGN_OR_RETURN(const Value value, Read(keys::GroupKeyOf(gid)));
+  if (!value) return std::optional<GroupKeyRecord>();
+  return GetGroupKey(keys::Be64At(*value, 0));
+}
+
+Result<std::vector<GroupKeyRecord>> LevelDbIndex::GroupKeys() const {
+  return RecordsIn<GroupKeyRecord>("G", keys::After("G"));
+}
+
+Result<PutRenewals> LevelDbIndex::GetRenewals() const {
+  LG_ASSIGN_OR_RETURN(const auto renewals, ReadRecord<PutRenewals>(keys::Renewals()));
+  return renewals.value_or(PutRenewals());
+}
+
+Result<std::optional<PutShred>> LevelDbIndex::GetShred(std::string_view study_identity) const {
+  return ReadRecord<PutShred>(keys::Shred(study_identity));
+}
+
+Result<std::vector<PutShred>> LevelDbIndex::Shreds() const {
+  return RecordsIn<PutShred>("D", keys::After("D"));
+}
+
 Result<std::optional<PutConfiguration>> LevelDbIndex::GetConfiguration() const {
   return ReadRecord<PutConfiguration>(keys::Configuration());
 }

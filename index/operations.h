@@ -102,6 +102,32 @@ struct Cleared {
   SegmentId base;
 };
 
+// A wrap of a study's key counts no longer: it hangs under another group now, or was shredded.
+struct EraseStudyKey {
+  Uuid study_key_id{};
+  uint64_t group = kDefaultGroup;
+};
+
+// The erasure secrets that are still to be replaced; all of them. Until one is, what was wrapped
+// under it can still be opened by who has the keys and an old copy of the log.
+struct PutRenewals {
+  std::vector<WantedRenewal> wanted;  // ascending page
+  bool operator==(const PutRenewals&) const = default;
+};
+
+// A study was shredded: its keys are gone with this commit, and their erasure secrets are to be
+// replaced. Kept for ever: who prunes old keyrings elsewhere goes by it.
+struct PutShred {
+  std::string study_identity;  // as StudyKeyRecord has it
+  std::string study;           // StudyInstanceUID (0020,000D)
+  int64_t at = 0;              // nanoseconds since 1970 UTC
+  uint32_t by = 0;             // uid
+  std::vector<Uuid> study_keys;
+  // The first keyring without the secrets that they hung on; 0: these are not dropped yet.
+  uint64_t keyring_version = 0;
+  bool operator==(const PutShred&) const = default;
+};
+
 // A Unix group as the machine knew it on which the configuration was put.
 struct ConfiguredGroup {
   std::string name;
@@ -129,7 +155,8 @@ struct QuoteAudit {
 using Operation = std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents,
                                PutXattr, EraseXattr, PutFileKey, PutStudyKey, PutGroupKey,
                                PutSession, PutEntity, EraseEntity, PutFiling, EraseFiling, Punch,
-                               Checkpoint, Cleared, PutConfiguration, QuoteAudit>;
+                               Checkpoint, Cleared, PutConfiguration, QuoteAudit, EraseStudyKey,
+                               PutRenewals, PutShred>;
 using Operations = std::vector<Operation>;
 
 // How long the variable parts of an operation may be, in bytes. Longer ones are neither written nor
@@ -150,6 +177,9 @@ struct OperationLimits {
   static constexpr size_t kConfiguration = 64u << 10;
   static constexpr size_t kGroupName = 255;  // at least 1
   static constexpr size_t kGroups = 4096;    // that a configuration names
+  static constexpr size_t kPages = 4096;     // of a keyring
+  static constexpr size_t kStudyKeys = 1u << 20;  // of one study
+  static constexpr size_t kUid = 64;         // a DICOM UID (PS3.5 9.1)
 };
 
 // An extent's record.write_id.session is not encoded: its short number stands for it (PutSession),

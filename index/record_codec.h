@@ -370,6 +370,8 @@ void ListField(FieldReader& a, std::vector<Record>& records, size_t most) {
   a.Require(count <= most);
   for (uint32_t i = 0; i < count && !a.failed(); ++i) Fields(a, records.emplace_back());
 }
+inline void Fields(FieldWriter& a, const Uuid& id) { a.Array(id); }
+inline void Fields(FieldReader& a, Uuid& id) { a.Array(id); }
 template <typename A>
 void Fields(A& a, typename A::template Ref<Punch> op) {
   ListField(a, op.records, OperationLimits::kPunched);
@@ -403,6 +405,29 @@ void Fields(A& a, typename A::template Ref<QuoteAudit> op) {
   a.Array(op.head.chain);
   SegmentField(a, op.end.segment);
   a.Number(op.end.offset);
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<EraseStudyKey> op) {
+  a.Array(op.study_key_id);
+  a.Number(op.group);
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<WantedRenewal> r) {
+  a.Number(r.page);
+  a.Number(r.keyring_version);
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<PutRenewals> op) {
+  ListField(a, op.wanted, OperationLimits::kPages);
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<PutShred> op) {
+  a.Sized(op.study_identity, 1, OperationLimits::kIdentity);
+  a.Sized(op.study, 0, OperationLimits::kUid);
+  a.Time(op.at);
+  a.Number(op.by);
+  ListField(a, op.study_keys, OperationLimits::kStudyKeys);
+  a.Number(op.keyring_version);
 }
 
 }  // namespace leadglass

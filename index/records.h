@@ -35,6 +35,7 @@ enum InodeFlags : uint32_t {
   kInodeViewFolder = 1u << 0,  // a folder of an organised view
   kInodeIncomplete = 1u << 1,  // a write of it failed: kept, listed by status, in no view
   kInodeIncoming = 1u << 2,    // came through /incoming: may live by its view name alone
+  kInodeShredded = 1u << 3,    // its study was shredded: it has a size and no bytes any more
 };
 
 // What stat(2) tells of a file (POSIX <sys/stat.h>), and what the vault has to know beside it.
@@ -111,23 +112,38 @@ struct FileKeyRecord {
 
 inline constexpr uint64_t kDefaultGroup = 1;
 
+// A pair of keys of a Unix group; it may have had several: that with the greatest number is its
+// present one.
 struct GroupKeyRecord {
-  uint64_t group = kDefaultGroup;
-  uint32_t gid = 0;         // the Unix group it stands for
-  Digest public_key{};      // X25519 (RFC 7748): study keys are wrapped to it
-  ByteVector private_wrap;  // the other half, under the vault's master key
+  uint64_t group = kDefaultGroup;  // the pair's number
+  uint32_t gid = 0;                // the Unix group it stands for
+  Digest public_key{};             // X25519 (RFC 7748): study keys are wrapped to it
+  // The other half, under the vault's master key or under a passphrase of the group's own
+  // (crypto/passphrase_wrap.h).
+  ByteVector private_wrap;
   bool operator==(const GroupKeyRecord&) const = default;
 };
 
-// A study's key for one group; one for each (study_key_id, group).
+// A study's key for one group; one for each (study_key_id, group). A study may have several keys,
+// each of some of its files.
 struct StudyKeyRecord {
   Uuid study_key_id{};
-  std::string study_identity;  // SHA-256 of StudyKey(); empty: the study-less key
+  // SHA-256 of StudyKey(); empty: the study-less key; EarlyIdentity(): of one file, whose bytes had
+  // to be committed before its header told its study.
+  std::string study_identity;
   uint64_t group = kDefaultGroup;
   uint32_t erasure_page = 0;     // of the keyring: without that page's secret the wrap is noise
   uint64_t keyring_version = 0;  // of the keyring that had the secret when the key was wrapped
   ByteVector wrap;               // WrapStudyKey() in crypto/study_keys.h
   bool operator==(const StudyKeyRecord&) const = default;
+};
+
+// A page of the keyring whose erasure secret is to be replaced, and the newest keyring that had not
+// replaced it yet when that was asked for.
+struct WantedRenewal {
+  uint32_t page = 0;
+  uint64_t keyring_version = 0;
+  bool operator==(const WantedRenewal&) const = default;
 };
 
 // Information entities of DICOM's Patient/Study/Series/Instance model (PS3.3 A.1.2).

@@ -86,7 +86,7 @@ Vault::Options SmallSegments() {
   return options;
 }
 
-std::unique_ptr<Vault> OpenForWriting(FileSystem& fs, const VaultKeys& keys) {
+std::unique_ptr<Vault> OpenForWriting(FileSystem& fs, VaultKeys& keys) {
   return Need(Vault::Open(fs, kFolder, keys, &Parser(), SmallSegments(), SystemClock()));
 }
 
@@ -275,7 +275,7 @@ bool Sighting::any_error() const {
          });
 }
 
-Sighting Look(const DiskImage& image, const VaultKeys& keys, const std::optional<Head>& remembered,
+Sighting Look(const DiskImage& image, VaultKeys& keys, const std::optional<Head>& remembered,
               Access access) {
   Sighting sighting;
   MemoryFileSystem fs(image);

@@ -47,7 +47,7 @@ enum class Access { kReadOnly, kReadWrite };
 Sighting Look(const DiskImage& image, const std::string& passphrase,
               const std::optional<Head>& remembered, Access access = Access::kReadOnly);
 // The same with keys that are unlocked already.
-Sighting Look(const DiskImage& image, const VaultKeys& keys, const std::optional<Head>& remembered,
+Sighting Look(const DiskImage& image, VaultKeys& keys, const std::optional<Head>& remembered,
               Access access = Access::kReadOnly);
 
 // Look(), and asks what is damaged.

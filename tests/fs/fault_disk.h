@@ -57,12 +57,15 @@ class FaultDisk {
   explicit FaultDisk(uint64_t seed) : fs(seed) {
     EXPECT_THAT(fs.CreateFolder(kFaultDiskVault), IsOk());
     EXPECT_THAT(fs.SyncFolder("/"), IsOk());
-    SecretBytes passphrase(4);
-    std::memcpy(passphrase.ExposeForOpenSsl().data(), "test", 4);
-    auto made = VaultKeys::Create(fs, kFaultDiskVault, passphrase, 10, SystemClock());
+    auto made = VaultKeys::Create(fs, kFaultDiskVault, Passphrase(), 10, SystemClock());
     EXPECT_THAT(made, IsOk());
     keys = *std::move(made);
     EXPECT_THAT(Vault::Format(fs, kFaultDiskVault, *keys, SmallVault(), SystemClock()), IsOk());
+  }
+  static SecretBytes Passphrase() {
+    SecretBytes passphrase(4);
+    std::memcpy(passphrase.ExposeForOpenSsl().data(), "test", 4);
+    return passphrase;
   }
   Result<std::unique_ptr<Vault>> Open(const Vault::Options& options = SmallVault()) {
     return Vault::Open(fs, kFaultDiskVault, *keys, TestParser(), options, SystemClock());

@@ -91,6 +91,12 @@ class MemoryVault final : public Vault {
     return CheckReport{};
   }
   Result<std::vector<StudyMove>> ApplyRules(bool) override { return std::vector<StudyMove>(); }
+  Result<std::vector<GroupState>> Groups() override { return std::vector<GroupState>(); }
+  Status LockGroup(const Caller&, uint32_t) override { return {}; }
+  Status UnlockGroup(const Caller&, uint32_t, const SecretBytes&) override { return {}; }
+  Status ChangeGroupKey(const Caller&, uint32_t, const GroupKeyChange&) override { return {}; }
+  Result<uint64_t> ShredStudy(const Caller&, InodeId) override { return PosixError(ENOENT); }
+  Result<InodeId> FindStudyFolder(std::string_view) override { return PosixError(ENOENT); }
   Result<AuditProof> VerifyAudit() override { return AuditProof(); }
   Status ReadAudit(const std::function<bool(const AuditRecord&)>&) override { return {}; }
   Status SyncAll() override { return {}; }

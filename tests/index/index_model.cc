@@ -17,6 +17,7 @@ constexpr InodeId kFirstFolder = 0xfffe;
 constexpr InodeId kLastFolder = 0x10001;
 constexpr uint64_t kFileEnd = 96;
 constexpr uint32_t kSessions = 4;
+constexpr uint32_t kGids = 3;
 
 const std::vector<std::string>& Words() {
   static const std::vector<std::string> words = {"a", "ab", "b", "zz", std::string("a\xff\0c", 4)};
@@ -103,14 +104,36 @@ struct ModelApplier {
     m.file_keys_[{op.record.inode, op.record.generation}] = op.record;
   }
   void operator()(const PutStudyKey& op) {
-    if (const auto it = m.study_keys_.find(op.record.study_key_id); it != m.study_keys_.end()) {
-      const auto old = m.studies_.find(it->second.study_identity);
-      if (old != m.studies_.end() && old->second == op.record.study_key_id) m.studies_.erase(old);
-    }
-    m.study_keys_[op.record.study_key_id] = op.record;
+    const std::pair key(op.record.study_key_id, op.record.group);
+    const auto it = m.study_keys_.find(key);
+    const auto old = it == m.study_keys_.end() ? op.record : it->second;
+    m.study_keys_[key] = op.record;
+    Unpoint(old);
     m.studies_[op.record.study_identity] = op.record.study_key_id;
   }
-  void operator()(const PutGroupKey&) {}
+  void operator()(const EraseStudyKey& op) {
+    const auto it = m.study_keys_.find({op.study_key_id, op.group});
+    if (it == m.study_keys_.end()) return;
+    const StudyKeyRecord gone = it->second;
+    m.study_keys_.erase(it);
+    Unpoint(gone);
+  }
+  // A study whose key is gone has another of its keys, if any.
+  void Unpoint(const StudyKeyRecord& gone) {
+    const auto at = m.studies_.find(gone.study_identity);
+    if (at == m.studies_.end() || at->second != gone.study_key_id) return;
+    std::optional<Uuid> last;
+    for (const auto& [key, record] : m.study_keys_) {
+      if (record.study_identity != gone.study_identity) continue;
+      if (record.study_key_id == gone.study_key_id) return;
+      last = record.study_key_id;
+    }
+    m.studies_.erase(at);
+    if (last) m.studies_[gone.study_identity] = *last;
+  }
+  void operator()(const PutRenewals& op) { m.renewals_ = op; }
+  void operator()(const PutShred& op) { m.shreds_[op.study_identity] = op; }
+  void operator()(const PutGroupKey& op) { m.group_keys_[op.record.group] = op.record; }
   void operator()(const PutSession& op) { m.sessions_[op.number] = op.session; }
   void operator()(const PutEntity& op) {
     See(op.record.folder);
@@ -216,7 +239,27 @@ IndexDump IndexModel::Dump() const {
     }
     const auto s = studies_.find(word);
     line(s == studies_.end() ? "none" : ToHex(s->second));
+    std::set<Uuid> ids;
+    for (const auto& [key, record] : study_keys_)
+      if (record.study_identity == word) ids.insert(record.study_key_id);
+    std::string keys = "keys ";
+    for (const Uuid& id : ids) keys += ToHex(id) + " ";
+    line(keys);
+    const auto d = shreds_.find(word);
+    line(d == shreds_.end() ? "none" : Said(d->second));
   }
+  std::string wraps = "wraps ", groups = "groups ";
+  for (const auto& [key, record] : study_keys_) wraps += Said(PutStudyKey{record}) + " ";
+  for (const auto& [number, record] : group_keys_) groups += Said(PutGroupKey{record}) + " ";
+  line(wraps);
+  line(groups);
+  for (uint32_t gid = 0; gid < kGids; ++gid) {
+    const GroupKeyRecord* present = nullptr;
+    for (const auto& [number, record] : group_keys_)
+      if (record.gid == gid) present = &record;
+    line(present == nullptr ? "none" : Said(PutGroupKey{*present}));
+  }
+  line(Said(renewals_));
   line(configuration_ ? Said(*configuration_) : "none");
   line(audit_quote_ ? Said(*audit_quote_) : "none");
   for (uint32_t number = 1; number <= kSessions; ++number) {
@@ -309,7 +352,28 @@ IndexDump DumpIndex(const Index& index) {
                                     [](const EntityRecord& r) { return Said(PutEntity{r}); }));
     dump.push_back(
         LineOfOptional(index.FindStudyKey(word), [](const Uuid& id) { return ToHex(id); }));
+    dump.push_back(LineOf(index.StudyKeysOf(word), [](const std::vector<Uuid>& ids) {
+      std::string keys = "keys ";
+      for (const Uuid& id : ids) keys += ToHex(id) + " ";
+      return keys;
+    }));
+    dump.push_back(LineOfOptional(index.GetShred(word), [](const PutShred& s) { return Said(s); }));
   }
+  std::string wraps = "wraps ";
+  const Status visited = index.VisitStudyKeys([&](const StudyKeyRecord& record) {
+    wraps += Said(PutStudyKey{record}) + " ";
+    return true;
+  });
+  dump.push_back(Visited(visited, wraps));
+  dump.push_back(LineOf(index.GroupKeys(), [](const std::vector<GroupKeyRecord>& all_groups) {
+    std::string groups = "groups ";
+    for (const GroupKeyRecord& record : all_groups) groups += Said(PutGroupKey{record}) + " ";
+    return groups;
+  }));
+  for (uint32_t gid = 0; gid < kGids; ++gid)
+    dump.push_back(LineOfOptional(index.FindGroupKey(gid),
+                                  [](const GroupKeyRecord& r) { return Said(PutGroupKey{r}); }));
+  dump.push_back(LineOf(index.GetRenewals(), [](const PutRenewals& r) { return Said(r); }));
   dump.push_back(
       LineOfOptional(index.GetConfiguration(), [](const PutConfiguration& c) { return Said(c); }));
   dump.push_back(
@@ -331,7 +395,7 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
   for (uint32_t number = 1; number <= kSessions; ++number)
     operations.push_back(PutSession{number, SampleUuid(static_cast<uint8_t>(number))});
   while (operations.size() < count + kSessions) {
-    switch (below(22)) {
+    switch (below(26)) {
       case 0:
       case 1:
       case 2: {
@@ -378,7 +442,32 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
         StudyKeyRecord r;
         r.study_key_id = SampleUuid(static_cast<uint8_t>(below(5)));
         r.study_identity = word();
+        r.group = 1 + below(3);
         operations.push_back(PutStudyKey{r});
+        break;
+      }
+      case 21:
+        operations.push_back(
+            EraseStudyKey{SampleUuid(static_cast<uint8_t>(below(5))), 1 + below(3)});
+        break;
+      case 22: {
+        // A pair stands for one Unix group for good.
+        GroupKeyRecord r;
+        r.group = 1 + below(9);
+        r.gid = static_cast<uint32_t>(r.group % kGids);
+        r.public_key.fill(static_cast<uint8_t>(random()));
+        operations.push_back(PutGroupKey{r});
+        break;
+      }
+      case 23:
+        operations.push_back(PutRenewals{{{static_cast<uint32_t>(below(9)), random() % 9}}});
+        break;
+      case 24: {
+        PutShred shred;
+        shred.study_identity = word();
+        shred.study_keys = {SampleUuid(static_cast<uint8_t>(below(9)))};
+        shred.keyring_version = below(9);
+        operations.push_back(shred);
         break;
       }
       case 17:

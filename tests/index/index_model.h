@@ -38,8 +38,11 @@ class IndexModel {
   std::map<uint32_t, Uuid> sessions_;
   std::optional<PutConfiguration> configuration_;
   std::optional<QuoteAudit> audit_quote_;
-  std::map<Uuid, StudyKeyRecord> study_keys_;
-  std::map<std::string, Uuid> studies_;
+  std::map<std::pair<Uuid, uint64_t>, StudyKeyRecord> study_keys_;
+  std::map<std::string, Uuid> studies_;  // the key that was put last
+  std::map<uint64_t, GroupKeyRecord> group_keys_;
+  PutRenewals renewals_;
+  std::map<std::string, PutShred> shreds_;
   InodeId next_inode_ = kFirstFreeInode;
   uint64_t next_cookie_ = 16;
 };

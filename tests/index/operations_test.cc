@@ -52,6 +52,8 @@ TEST(Operations, OfEveryTypeComeBackAsTheyWere) {
   EXPECT_EQ(std::get<PutFiling>(back[14]).record, std::get<PutFiling>(all[14]).record);
   EXPECT_EQ(std::get<PutConfiguration>(back[19]), std::get<PutConfiguration>(all[19]));
   EXPECT_EQ(std::get<QuoteAudit>(back[20]), std::get<QuoteAudit>(all[20]));
+  EXPECT_EQ(std::get<PutRenewals>(back[22]), std::get<PutRenewals>(all[22]));
+  EXPECT_EQ(std::get<PutShred>(back[23]), std::get<PutShred>(all[23]));
   ExpectSame(back, all);
 }
 
@@ -90,7 +92,7 @@ TEST(Operations, MayBeNone) {
 
 TEST(Operations, OfUnknownTypeStopAReaderOnlyWhenCritical) {
   const ByteVector known = EncodeOperations({EraseInode{7}});
-  for (const uint16_t type : std::initializer_list<uint16_t>{0, 22, 23, 0xffff}) {
+  for (const uint16_t type : std::initializer_list<uint16_t>{0, 0x3000, 0xffff}) {
     ByteVector optional = Raw(type, 0, {1, 2, 3});
     optional.insert(optional.end(), known.begin(), known.end());
     ASSERT_OK_AND_ASSIGN(const Operations read, DecodeOperations(optional));

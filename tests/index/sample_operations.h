@@ -125,7 +125,10 @@ inline Operations OneOfEach() {
           Checkpoint{{1, 40}, 50, 3, 17, 123'456},
           Cleared{{1, 40}},
           PutConfiguration{3, 2, "root = \"none\"\n", {{"cardio", 2001}, {"radiology", 2002}}},
-          QuoteAudit{{1, 7, Digest{9}}, {{1, 3}, 5'000}}};
+          QuoteAudit{{1, 7, Digest{9}}, {{1, 3}, 5'000}},
+          EraseStudyKey{SampleUuid(2), 7},
+          PutRenewals{{{17, 3}, {4095, 4}}},
+          PutShred{"study", "1.2.3", 1'700'000'000'000'000'000, 3001, {SampleUuid(2)}, 5}};
 }
 
 }  // namespace leadglass
