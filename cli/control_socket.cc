@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <optional>
 
 namespace leadglass {
 
@@ -66,12 +67,14 @@ Result<sockaddr_un> AddressOf(const std::string& path) {
   return address;
 }
 
-bool MayAsk(int connection) {
+std::optional<ControlPeer> PeerOf(int connection) {
   ucred peer{};
   socklen_t size = sizeof(peer);
-  if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
-  return peer.uid == 0 || peer.uid == ::geteuid();
+  if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+  return ControlPeer{peer.uid, peer.gid, peer.pid};
 }
+
+bool MayAsk(const ControlPeer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
 
 void SetTimeout(int socket) {
   const timeval limit = {kAskTimeoutSeconds, 0};
@@ -149,9 +152,10 @@ void ControlServer::Serve(const std::stop_token& stop) {
     const UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!connection) continue;
     SetTimeout(connection.get());
-    if (!MayAsk(connection.get())) continue;
+    const auto peer = PeerOf(connection.get());
+    if (!peer || !MayAsk(*peer)) continue;
     const std::string question = Receive(connection.get(), kMaxQuestion);
-    Send(connection.get(), handler_(question));
+    Send(connection.get(), handler_(question, *peer));
   }
 }
 

@@ -20,11 +20,18 @@
 
 namespace leadglass {
 
+// Who asks, as the kernel tells it of the other end: unix(7), SO_PEERCRED.
+struct ControlPeer {
+  uid_t uid = 0;
+  gid_t gid = 0;
+  pid_t pid = 0;
+};
+
 class ControlServer {
  public:
   // Answers a question, such as "status", with a text. A question has at most 1 MiB. Called from
   // the server's own thread, one question at a time.
-  using Handler = std::function<std::string(const std::string& question)>;
+  using Handler = std::function<std::string(const std::string& question, const ControlPeer& peer)>;
 
   // Listens until destroyed. An older socket in its place is removed: its mount is gone, or the
   // device number would not be ours. Its process may still be closing its vault: it then leaves

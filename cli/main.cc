@@ -47,6 +47,7 @@ int Run(int argc, char** argv) {
   AddKeyringCommand(app, action);
   AddConfigCommand(app, action);
   AddAuditCommand(app, action);
+  AddHoldCommand(app, action);
   AddRulesCommand(app, action);
   try {
     app.parse(argc, argv);

@@ -10,6 +10,7 @@
 #include "cli/audit_access.h"
 #include "cli/configuration_access.h"
 #include "cli/control_socket.h"
+#include "cli/hold_access.h"
 #include "cli/logging.h"
 #include "cli/output.h"
 #include "cli/remembered_head.h"
@@ -123,14 +124,16 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
     LogWarning("no control socket: " + ToString(mount.error()));
     return nullptr;
   }
-  auto server = ControlServer::Start(*mount, [&](const std::string& question) -> std::string {
+  const auto answer_to = [&](const std::string& question, const ControlPeer& peer) -> std::string {
     if (auto answer = AnswerConfiguration(vault, question)) return *std::move(answer);
     if (auto answer = AnswerAudit(vault, question)) return *std::move(answer);
+    if (auto answer = AnswerHold(vault, question, peer)) return *std::move(answer);
     if (question != "status") return "{}";
     // Read again: a keyring may have been exported since.
     const auto info = VaultKeys::Inspect(PosixFileSystem(), plan.folder);
     return MountReport(vault, info ? *info : keys.info(), plan.folder, plan.mountpoint);
-  });
+  };
+  auto server = ControlServer::Start(*mount, answer_to);
   if (!server) {
     LogWarning("no control socket: " + ToString(server.error()));
     return nullptr;

@@ -78,6 +78,8 @@ std::string_view NameOf(AuditAction action) {
     case AuditAction::kStore: return "store";
     case AuditAction::kConfigure: return "configure";
     case AuditAction::kLostTrail: return "lost-trail";
+    case AuditAction::kHold: return "hold";
+    case AuditAction::kRelease: return "release";
     case AuditAction::kLock: return "lock";
     case AuditAction::kUnlock: return "unlock";
     case AuditAction::kGroupKey: return "group-key";

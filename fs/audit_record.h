@@ -37,6 +37,8 @@ enum class AuditAction : uint8_t {
   kConfigure = 14,  // the vault's configuration was replaced
   kLostTrail = 15,  // an earlier trail is missing or damaged, and somebody accepted that; or events
                     // that could not be recorded
+  kHold = 16,       // a legal hold was put on a study
+  kRelease = 17,    // ... and taken off
   kLock = 20,      // a group was locked
   kUnlock = 21,    // or unlocked, or its passphrase did not fit
   kGroupKey = 22,  // a group was given another key or passphrase

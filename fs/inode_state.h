@@ -59,6 +59,8 @@ class InodeState {
   bool erased = false;       // the inode is gone from the vault: nothing of it may be committed
   int64_t last_close = 0;    // wall nanoseconds
   Caller writer;             // who opened it last to write it
+  // How often it is open to write since it stood in no study: who made it is not through with it.
+  uint32_t arriving = 0;
 
   std::atomic<uint32_t> open_count{0};
   std::atomic<uint32_t> writer_count{0};  // of these, how many may write

@@ -65,6 +65,12 @@ struct Caller {
   mode_t umask = 0;
 };
 
+// Who asks for something at the command line.
+struct Person {
+  Caller caller;
+  std::string name;  // of the user, here and now; empty: he has none
+};
+
 // What stat(2) tells.
 struct Attributes {
   NodeId node = 0;
@@ -115,6 +121,8 @@ struct OpenFile {
   int flags = 0;  // as open(2)
   std::shared_ptr<InodeState> state;
   std::atomic<bool> wrote{false};
+  std::atomic<bool> refusal_told{false};  // a hold refused a write by it, which is on record
+  bool arrives = false;                   // see InodeState::arriving
   Times times = Times::kVault;
   // The disk is nearly full: the kernel must not promise room for bytes that it only holds dirty.
   // Then nothing is cached, and `times` is kVault.
@@ -153,7 +161,8 @@ struct VaultStatus {
   uint64_t inodes = 0;  // of every kind: files, folders, links; the fixed and view folders, too
   uint64_t filed = 0;
   uint64_t unfiled = 0;
-  uint64_t log_bytes = 0;  // of the disk
+  uint64_t held_studies = 0;  // under a legal hold
+  uint64_t log_bytes = 0;     // of the disk
   uint64_t available_bytes = 0;
   // Of log_bytes: what nothing needs any more, and goes back to the disk once it is older than the
   // horizon (Options::horizon_nanos).
@@ -312,6 +321,25 @@ class Vault {
   // is known of every image.
   virtual Result<std::vector<StudyMove>> ApplyRules(bool make) = 0;
 
+  // Legal holds. While a study has one, nothing of it is destroyed, whoever asks: EPERM for the
+  // removal and the renaming of its files' names, for opening them to write, and for each change
+  // of their bytes, also through what was open before. Refusals are on record, with the reason.
+  // `study` is a StudyInstanceUID, of all studies that claim it; or a path from the root of the
+  // mount, which has a '/', of its folder or of something in it. kNotFound: there is none such.
+  //
+  // Puts one hold, under one id. Holds on return; durable. kInvalidArgument: CheckReason().
+  virtual Result<std::vector<HoldRecord>> AddHold(const Person& by, const std::string& study,
+                                                  const std::string& reason) = 0;
+  // Takes one off, and gives it. nullopt: the only one; kInvalidArgument: there are several.
+  // Durable.
+  virtual Result<std::vector<HoldRecord>> RemoveHold(const Person& by, const std::string& study,
+                                                     std::optional<uint32_t> id,
+                                                     const std::string& reason) = 0;
+  // All there are, by study.
+  virtual Result<std::vector<HoldRecord>> Holds() const = 0;
+  // Of EntityRecord::identity of a study, which need not be there. To be asked under the lock that
+  // keeps names as they are, by whoever is about to destroy something of it.
+  virtual Result<bool> IsHeld(std::string_view study_identity) const = 0;
   // Unix groups that have a pair of keys. One with a passphrase of its own is locked until that is
   // given, at every mount: its studies then read as ENOKEY for everyone, root included, in files
   // that are open already, too; their names and attributes show; images that come are filed into
@@ -326,9 +354,9 @@ class Vault {
   virtual Result<std::vector<GroupState>> Groups() = 0;
   // Once it returns, no page of the group's images is in the kernel's cache. kNotFound: the group
   // has no passphrase.
-  virtual Status LockGroup(const Caller& caller, uint32_t gid) = 0;
+  virtual Status LockGroup(const Person& by, uint32_t gid) = 0;
   // kAccessDenied: the passphrase does not open the group's present key. kNotFound: as above.
-  virtual Status UnlockGroup(const Caller& caller, uint32_t gid, const SecretBytes& passphrase) = 0;
+  virtual Status UnlockGroup(const Person& by, uint32_t gid, const SecretBytes& passphrase) = 0;
   struct GroupKeyChange {
     const SecretBytes* passphrase = nullptr;  // null: the group has none from then on
     uint32_t scrypt_log2_n = VaultKeys::kDefaultScryptLog2N;
@@ -339,20 +367,18 @@ class Vault {
   // erasure secrets of the old wraps are replaced, so that who kept the old key and the log has
   // nothing. The group is unlocked afterwards. Durable on return; an error leaves studies under the
   // old key, to be moved by doing it again. kLocked: the group is.
-  virtual Status ChangeGroupKey(const Caller& caller, uint32_t gid,
-                                const GroupKeyChange& change) = 0;
+  virtual Status ChangeGroupKey(const Person& by, uint32_t gid, const GroupKeyChange& change) = 0;
 
-  // Destroys a study, given its folder in /patients: from the moment of return nothing of it can be
+  // Destroys a study, named as for AddHold(): from the moment of return nothing of its bytes can be
   // read here, by whatever keys and old copies of the log, nor elsewhere where the keyring of today
   // has replaced yesterday's. It leaves the views; names elsewhere stay, of files that have their
   // size and read as EKEYREVOKED until they are truncated or removed. After a crash the rest is done
   // at the next mount. Gives the number of its images.
-  // ENOENT: no such study. An error after the keys are gone says so.
-  virtual Result<uint64_t> ShredStudy(const Caller& caller, InodeId study) = 0;
-  // The folder of a study: by its path from the mount's root, or that of something in it, or by
-  // StudyInstanceUID (0020,000D). ENOENT: none. kInvalidArgument: the UID is that of several
-  // patients' studies; name the path.
-  virtual Result<InodeId> FindStudyFolder(std::string_view path_or_uid) = 0;
+  //   kNotFound: there is none such. kInvalidArgument: CheckReason(), or several patients have a
+  //     study of this UID. EPERM: a hold keeps it. After another error it may be gone all the same:
+  //     then what is left to do is done by itself.
+  virtual Result<uint64_t> ShredStudy(const Person& by, const std::string& study,
+                                      const std::string& reason) = 0;
 
   // The kernel dropped its last reference to the node.
   virtual void Forget(NodeId node) = 0;

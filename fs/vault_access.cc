@@ -47,6 +47,12 @@ Status VaultImpl::NodeAllows(NodeId node, Action action) const {
 
 Status VaultImpl::Authorise(const Caller& caller, NodeId node, Action action) const {
   LG_RETURN_IF_ERROR(NodeAllows(node, action));
+  LG_RETURN_IF_ERROR(AuthoriseByRights(caller, node, action));
+  const bool writes = action == Action::kWrite || action == Action::kReadWrite;
+  return writes ? AllowsBytes(caller, InodeOf(node)) : Status();
+}
+
+Status VaultImpl::AuthoriseByRights(const Caller& caller, NodeId node, Action action) const {
   if (IsExempt(caller)) return {};
   if (action == Action::kChangeAttributes || action == Action::kAddName ||
       action == Action::kRemoveName)

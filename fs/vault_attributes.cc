@@ -104,7 +104,13 @@ Result<Attributes> VaultImpl::SetAttributes(const Caller& caller, NodeId node,
     if (is_access) AuditAccess(caller, state->id, Told(change));
     return now;
   }
-  LG_ASSIGN_OR_RETURN(InodeRecord now, ChangeAttributes(state, change, kill_suidgid));
+  std::optional<HoldRecord> held;
+  auto changed = ChangeAttributes(state, change, kill_suidgid, held);
+  if (held) {
+    LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(state->id));
+    return RefuseHeld(caller, AuditAction::kWrite, record, *held).error();
+  }
+  LG_ASSIGN_OR_RETURN(InodeRecord now, std::move(changed));
   if (is_access) AuditAccess(caller, state->id, Told(change));
   return AttributesOf(node, std::move(now));
 }
@@ -112,12 +118,15 @@ Result<Attributes> VaultImpl::SetAttributes(const Caller& caller, NodeId node,
 // Of an image's own group and mode only the owner's bits show while it belongs to a study; what is
 // asked for is kept all the same, for when it does no longer.
 Result<InodeRecord> VaultImpl::ChangeAttributes(const InodePtr& state,
-                                                const AttributeChange& change, bool kill_suidgid) {
+                                                const AttributeChange& change, bool kill_suidgid,
+                                                std::optional<HoldRecord>& held) {
   const bool commit_now = change.mode || change.uid || change.gid;
   WriterLock lock(state->mutex);
   if (change.size) {
     if (S_ISDIR(state->record.mode)) return PosixError(EISDIR);
     if (!S_ISREG(state->record.mode)) return PosixError(EINVAL);
+    LG_ASSIGN_OR_RETURN(held, HoldOnBytes(*state));
+    if (held) return PosixError(EPERM);
     LG_RETURN_IF_ERROR(TruncateContent(*state, *change.size));
     BytesChanged(state, kill_suidgid, Times::kVault);
   }

@@ -111,11 +111,6 @@ AuditSubject VaultImpl::SubjectOfRecord(const InodeRecord& record) const {
   return subject;
 }
 
-AuditSubject VaultImpl::SubjectOfStudy(InodeId study) const {
-  const auto record = CurrentRecord(study);
-  return record ? SubjectOfRecord(*record) : AuditSubject();
-}
-
 Status VaultImpl::ReadAudit(const std::function<bool(const AuditRecord&)>& visitor) {
   FlushTrail(true);
   LG_ASSIGN_OR_RETURN(const auto quoted, index_->GetAuditQuote());

@@ -219,10 +219,18 @@ Result<OpenFile*> VaultImpl::OpenAuthorised(NodeId node, int flags, Times times)
   if ((flags & O_TRUNC) != 0) {
     WriterLock lock(state->mutex);
     if (S_ISREG(state->record.mode) && state->content.size() > 0) {
+      // A hold may have come since Authorise() looked.
+      LG_ASSIGN_OR_RETURN(const auto held, HoldOnBytes(*state));
+      if (held) return PosixError(EPERM);
       LG_RETURN_IF_ERROR(TruncateContent(*state, 0));
       BytesChanged(state, true, file->times);
       file->wrote = true;
     }
+  }
+  if (writes) {
+    WriterLock lock(state->mutex);
+    file->arrives = state->record.study == kNoInode;
+    if (file->arrives) ++state->arriving;
   }
   state->open_count.fetch_add(1);
   if (writes) state->writer_count.fetch_add(1);
@@ -274,28 +282,35 @@ Status VaultImpl::Write(OpenFile& file, uint64_t offset, ByteSpan data, bool kil
   if (data.empty()) return {};
   if (offset > kMaxFileSize || data.size() > kMaxFileSize - offset) return PosixError(EFBIG);
   size_t pending = 0;
+  std::optional<HoldRecord> held;
   {
     WriterLock lock(file.state->mutex);
-    InodeState& state = *file.state;
-    if ((state.record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
-    file.wrote = true;
-    // The parser reads while the bytes are sealed: most files are closed with their first write.
-    std::shared_ptr<const HeaderParserPool::Asked> asked;
-    if (parser_ != nullptr && offset == 0 && state.content.size() == 0) {
-      asked = parser_->AskAhead(data.first(std::min(data.size(), kFirstHeaderBytes)), data.size(),
-                                state.record.uid);
-    }
-    const Status written = AppendBytes(state, offset, data);
-    if (!written) state.record.flags |= kInodeIncomplete;
-    BytesChanged(file.state, kill_suidgid, file.times);
-    if (asked != nullptr) {
-      state.asked = std::move(asked);
-      state.asked_version = state.content_version;
-    }
-    if (!written) return written;
+    LG_ASSIGN_OR_RETURN(held, HoldOnBytes(*file.state));
+    if (!held) LG_RETURN_IF_ERROR(WriteLocked(file, offset, data, kill_suidgid));
     pending = file.state->content.pending_count();
   }
+  if (held) return RefuseHeldWrite(file, *held);
   return pending > kPendingLimit ? CommitInode(file.state) : Status();
+}
+
+Status VaultImpl::WriteLocked(OpenFile& file, uint64_t offset, ByteSpan data, bool kill_suidgid) {
+  InodeState& state = *file.state;
+  if ((state.record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
+  file.wrote = true;
+  // The parser reads while the bytes are sealed: most files are closed with their first write.
+  std::shared_ptr<const HeaderParserPool::Asked> asked;
+  if (parser_ != nullptr && offset == 0 && state.content.size() == 0) {
+    asked = parser_->AskAhead(data.first(std::min(data.size(), kFirstHeaderBytes)), data.size(),
+                              state.record.uid);
+  }
+  const Status written = AppendBytes(state, offset, data);
+  if (!written) state.record.flags |= kInodeIncomplete;
+  BytesChanged(file.state, kill_suidgid, file.times);
+  if (asked != nullptr) {
+    state.asked = std::move(asked);
+    state.asked_version = state.content_version;
+  }
+  return written;
 }
 
 Status VaultImpl::Flush(OpenFile& file) {
@@ -327,6 +342,7 @@ void VaultImpl::Release(OpenFile* file) {
   {
     WriterLock lock(state->mutex);
     state->last_close = clock_.WallNanos();
+    if (owned->arrives) --state->arriving;
     const bool last = state->open_count.fetch_sub(1) == 1;
     erase = last && state->forgotten && state->record.nlink == 0;
   }
@@ -339,14 +355,24 @@ Status VaultImpl::Allocate(OpenFile& file, int mode, uint64_t offset, uint64_t l
   if ((mode & ~kKnown) != 0) return PosixError(EOPNOTSUPP);
   if (length == 0) return PosixError(EINVAL);
   if (offset > kMaxFileSize || length > kMaxFileSize - offset) return PosixError(EFBIG);
-  const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
   const bool zero = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
   if (!zero) {
     LG_ASSIGN_OR_RETURN(const uint64_t room, log_->WritableBytes());
     if (room < length) return PosixError(ENOSPC);
   }
-  WriterLock lock(file.state->mutex);
-  if (!S_ISREG(file.state->record.mode)) return PosixError(ENODEV);
+  std::optional<HoldRecord> held;
+  {
+    WriterLock lock(file.state->mutex);
+    if (!S_ISREG(file.state->record.mode)) return PosixError(ENODEV);
+    LG_ASSIGN_OR_RETURN(held, HoldOnBytes(*file.state));
+    if (!held) return AllocateLocked(file, mode, offset, length);
+  }
+  return RefuseHeldWrite(file, *held);
+}
+
+Status VaultImpl::AllocateLocked(OpenFile& file, int mode, uint64_t offset, uint64_t length) {
+  const bool keep_size = (mode & FALLOC_FL_KEEP_SIZE) != 0;
+  const bool zero = (mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE)) != 0;
   if ((file.state->record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
   const uint64_t size = file.state->content.size();
   const uint64_t end = offset + length;

@@ -23,6 +23,11 @@ std::string StudyIdentity(const DicomFacts& facts, InodeId inode) {
   return ViewEditor::Identity(StudyKey(facts, inode));
 }
 
+// Empty: it is no image.
+std::string StudyIdentity(const DicomFacts* facts, InodeId inode) {
+  return facts == nullptr ? std::string() : StudyIdentity(*facts, inode);
+}
+
 }  // namespace
 
 Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& state,
@@ -122,6 +127,8 @@ Result<bool> VaultImpl::CommitParsed(const InodePtr& state, const ParseOutcome& 
   {
     InodeLocks locks({state});
     if (state->erased) return false;
+    // What was written before a hold, and would take the image out of the study that is held.
+    if (LeavesHeldStudy(*state, StudyIdentity(ImageFacts(outcome), state->id))) into_views = false;
     links_before = state->record.nlink;
     InodeRecord record = state->record;
     Transaction transaction;
@@ -165,9 +172,7 @@ Status VaultImpl::ChooseStudyKey(const InodePtr& state, const ParseOutcome& outc
     LG_ASSIGN_OR_RETURN(wanted, key_store_->EarlyKeyFor(state->id, operations));
   } else {
     LG_ASSIGN_OR_RETURN(
-        wanted, key_store_->StudyKeyFor(
-                    facts == nullptr ? std::string() : StudyIdentity(*facts, state->id), gid_of,
-                    operations));
+        wanted, key_store_->StudyKeyFor(StudyIdentity(facts, state->id), gid_of, operations));
   }
   if (!state->key_pending) {
     LG_RETURN_IF_ERROR(Reseal(*state));
@@ -192,7 +197,7 @@ Result<bool> VaultImpl::KeepStudyKey(const InodeState& state, const DicomFacts* 
   LG_ASSIGN_OR_RETURN(const auto owner, key_store_->StudyOfKey(present));
   if (!owner) return false;  // it was shredded meanwhile
   if (!KeyStore::IsEarlyIdentity(*owner))
-    return *owner == (facts == nullptr ? std::string() : StudyIdentity(*facts, state.id));
+    return *owner == StudyIdentity(facts, state.id);
   // A key of the file's own: it goes over to the study, and with it what was synced early.
   if (facts == nullptr) return true;
   LG_ASSIGN_OR_RETURN(const uint32_t gid, gid_of());

@@ -125,24 +125,24 @@ Result<std::vector<Vault::GroupState>> VaultImpl::Groups() {
   return all;
 }
 
-Status VaultImpl::LockGroup(const Caller& caller, uint32_t gid) {
+Status VaultImpl::LockGroup(const Person& by, uint32_t gid) {
   LG_RETURN_IF_ERROR(key_store_->Lock(gid));
   ForgetFileKeys(gid);
   DropPagesOfGroup(gid);
   if (audit_)
-    audit_->Note(caller, AuditAction::kLock, {}, 0, "gid " + std::to_string(gid));
+    audit_->Note(by.caller, AuditAction::kLock, {}, 0, "gid " + std::to_string(gid));
   return {};
 }
 
-Status VaultImpl::UnlockGroup(const Caller& caller, uint32_t gid, const SecretBytes& passphrase) {
+Status VaultImpl::UnlockGroup(const Person& by, uint32_t gid, const SecretBytes& passphrase) {
   const Status done = key_store_->Unlock(gid, passphrase);
   if (audit_ && (done || done.error().code == Errc::kAccessDenied))
-    audit_->Note(caller, AuditAction::kUnlock, {}, done ? 0 : EACCES,
+    audit_->Note(by.caller, AuditAction::kUnlock, {}, done ? 0 : EACCES,
                  "gid " + std::to_string(gid));
   return done;
 }
 
-Status VaultImpl::ChangeGroupKey(const Caller& caller, uint32_t gid, const GroupKeyChange& change) {
+Status VaultImpl::ChangeGroupKey(const Person& by, uint32_t gid, const GroupKeyChange& change) {
   if (options_.read_only || Failed()) return PosixError(EROFS);
   if (key_store_->IsLocked(gid) && !change.lost)
     return Error(Errc::kLocked, "the group is locked: unlock it first, by its present passphrase");
@@ -156,7 +156,7 @@ Status VaultImpl::ChangeGroupKey(const Caller& caller, uint32_t gid, const Group
   }
   LG_RETURN_IF_ERROR(key_store_->UsePair(present, change.passphrase));
   if (audit_)
-    audit_->Note(caller, AuditAction::kGroupKey, {}, 0,
+    audit_->Note(by.caller, AuditAction::kGroupKey, {}, 0,
                  "gid " + std::to_string(gid) +
                      (change.passphrase != nullptr ? ", under a passphrase" : ", no passphrase") +
                      (change.lost ? ", the old one lost" : ""));

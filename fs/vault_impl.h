@@ -3,7 +3,8 @@
 
 // VaultImpl: the vault's state and how its parts hang together. Its methods are spread by subject:
 // vault_open.cc (life), vault_commit.cc (one transaction), vault_names.cc, vault_rename.cc,
-// vault_attributes.cc, vault_access.cc, vault_audit.cc, vault_rules.cc, vault_xattr.cc,
+// vault_attributes.cc, vault_access.cc, vault_holds.cc, vault_named.cc, vault_audit.cc,
+// vault_rules.cc, vault_xattr.cc,
 // vault_data.cc, vault_filing.cc, vault_upkeep.cc, vault_space.cc, vault_check.cc.
 //
 // A change is a Transaction: operations of one commit, and the inode records that hold once the
@@ -32,6 +33,7 @@
 #include "fs/overlay_file_system.h"
 #include "fs/reserving_file_system.h"
 #include "fs/study_access.h"
+#include "fs/study_holds.h"
 #include "fs/vault.h"
 #include "index/dicom_facts.h"
 #include "index/parser_worker.h"
@@ -113,12 +115,19 @@ class VaultImpl final : public Vault {
   Result<std::vector<StudyMove>> ApplyRules(bool make) override;
   Result<uint32_t> SetConfiguration(std::string text, std::vector<ConfiguredGroup> groups) override;
 
+  Result<std::vector<HoldRecord>> AddHold(const Person& by, const std::string& study,
+                                          const std::string& reason) override;
+  Result<std::vector<HoldRecord>> RemoveHold(const Person& by, const std::string& study,
+                                             std::optional<uint32_t> id,
+                                             const std::string& reason) override;
+  Result<std::vector<HoldRecord>> Holds() const override;
+  Result<bool> IsHeld(std::string_view study_identity) const override;
   Result<std::vector<GroupState>> Groups() override;
-  Status LockGroup(const Caller& caller, uint32_t gid) override;
-  Status UnlockGroup(const Caller& caller, uint32_t gid, const SecretBytes& passphrase) override;
-  Status ChangeGroupKey(const Caller& caller, uint32_t gid, const GroupKeyChange& change) override;
-  Result<uint64_t> ShredStudy(const Caller& caller, InodeId study) override;
-  Result<InodeId> FindStudyFolder(std::string_view path_or_uid) override;
+  Status LockGroup(const Person& by, uint32_t gid) override;
+  Status UnlockGroup(const Person& by, uint32_t gid, const SecretBytes& passphrase) override;
+  Status ChangeGroupKey(const Person& by, uint32_t gid, const GroupKeyChange& change) override;
+  Result<uint64_t> ShredStudy(const Person& by, const std::string& study,
+                              const std::string& reason) override;
 
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override;
@@ -145,9 +154,11 @@ class VaultImpl final : public Vault {
     kRemoveName,  // from the folder
   };
   // The one place that decides what a caller may do with a node, beside the kernel (fs/vault.h).
-  // EROFS: the view or the vault is read-only. EPERM: a fixed folder. EACCES: not with these
-  // groups. ENOENT, of kFind: there is no such thing for this caller.
+  // EROFS: the view or the vault is read-only. EPERM: a fixed folder, or a legal hold. EACCES: not
+  // with these groups. ENOENT, of kFind: there is no such thing for this caller.
+  // Names that are held: AllowsRemoval(), AllowsRename().
   Status Authorise(const Caller& caller, NodeId node, Action action) const;
+  Status AuthoriseByRights(const Caller& caller, NodeId node, Action action) const;
   // Whether bits and lists let the caller, who is not exempt, do what needs no change.
   Result<bool> Permits(const Caller& caller, const InodeRecord& record, Action action) const;
   static AuditAction AuditActionOf(Action action);
@@ -236,6 +247,36 @@ class VaultImpl final : public Vault {
   Status RaiseStudy(const DicomFacts& facts, InodeId inode, const StudyAssignment& assignment)
       LG_REQUIRES(names_mutex_);
 
+  // vault_holds.cc
+  Status LoadHolds();
+  bool IsHoldId(uint32_t id) const;
+  Result<std::vector<HoldRecord>> HoldsOn(const std::string& study,
+                                          std::optional<uint32_t> id) const;
+  std::optional<StudyHolds::Held> HeldBy(const InodeRecord& record) const;
+  // What keeps a file's bytes as they are; nullopt: nothing. Its lock is held, and still held when
+  // they change: who puts a hold waits for it.
+  Result<std::optional<HoldRecord>> HoldOnBytes(const InodeState& state) const;
+  // Records what was refused, and gives EPERM. Without any inode's lock.
+  Status RefuseHeld(const Caller& caller, AuditAction action, const InodeRecord& record,
+                    const HoldRecord& hold) const;
+  Status RefuseHeldWrite(OpenFile& file, const HoldRecord& hold);
+  // EPERM, on record: a hold keeps the file's bytes, or the names that it has.
+  Status AllowsBytes(const Caller& caller, InodeId inode) const;
+  Status AllowsRemoval(const Caller& caller, InodeId inode) const LG_REQUIRES(names_mutex_);
+  Status AllowsRename(const Caller& caller, InodeId inode) const LG_REQUIRES(names_mutex_);
+  // Whether filing it into the study of that identity would take a file out of a held one.
+  bool LeavesHeldStudy(const InodeState& state, std::string_view identity) const;
+
+  // vault_named.cc
+  // kNotFound: nothing is there.
+  Result<InodeId> InodeAt(std::string_view path) const;
+  // The patient or study whose folder it is, or which it lies in.
+  Result<EntityRecord> EntityAt(std::string_view path) const;
+  // Every folder of that kind, with what the audit trail calls it: walks the view.
+  Status VisitPatientsAndStudies(
+      EntityKind kind, const std::function<bool(InodeId, const AuditSubject&)>& visitor) const;
+  // As AddHold() has it; not empty.
+  Result<std::vector<EntityRecord>> StudiesNamed(const std::string& study) const;
   // vault_groups.cc
   // kLocked: an image of a study in a locked group. EKEYREVOKED: it was shredded. No inode's lock is
   // held.
@@ -260,6 +301,9 @@ class VaultImpl final : public Vault {
   Status NoteRenewed(uint64_t version) LG_REQUIRES(names_mutex_);
 
   // vault_shred.cc
+  // Takes the keys of the study away, durably, and says which they were.
+  Result<std::set<Uuid>> TakeStudyKeys(const Person& by, const EntityRecord& study,
+                                       const std::string& reason) LG_REQUIRES(names_mutex_);
   Result<uint64_t> TakeOutShredded(InodeId study, const std::set<Uuid>& study_keys)
       LG_REQUIRES(names_mutex_);
   Result<bool> TakeOutShreddedImage(InodeId inode, const std::set<Uuid>& study_keys)
@@ -281,14 +325,14 @@ class VaultImpl final : public Vault {
   void AuditAccess(const Caller& caller, InodeId inode, std::string detail) const;
   void AuditStored(const Caller& caller, InodeId inode, const DicomFacts& facts) const;
   AuditSubject SubjectOfRecord(const InodeRecord& record) const;
-  AuditSubject SubjectOfStudy(InodeId study) const;
 
   // vault_attributes.cc
   Result<Attributes> AttributesOf(NodeId node, InodeRecord record) const;
   // Of a record as it shows.
   Attributes ToAttributes(NodeId node, const InodeRecord& record) const;
+  // `held`: what keeps it from changing the size; EPERM then.
   Result<InodeRecord> ChangeAttributes(const InodePtr& state, const AttributeChange& change,
-                                       bool kill_suidgid);
+                                       bool kill_suidgid, std::optional<HoldRecord>& held);
   struct Snapshot {
     InodeRecord record;
     uint64_t content_version = 0;
@@ -345,6 +389,8 @@ class VaultImpl final : public Vault {
                      MutableByteSpan out);
   Result<size_t> ReadContent(const InodePtr& state, uint64_t offset, MutableByteSpan out);
   Status AppendBytes(InodeState& state, uint64_t offset, ByteSpan data);
+  Status WriteLocked(OpenFile& file, uint64_t offset, ByteSpan data, bool kill_suidgid);
+  Status AllocateLocked(OpenFile& file, int mode, uint64_t offset, uint64_t length);
   Status PutHole(InodeState& state, uint64_t from, uint64_t to);
   Status TruncateContent(InodeState& state, uint64_t size);
   void BytesChanged(const InodePtr& state, bool kill_suidgid, Times times);
@@ -439,6 +485,7 @@ class VaultImpl final : public Vault {
   std::shared_ptr<const ActiveConfiguration> configuration_ LG_GUARDED_BY(configuration_mutex_);
   std::atomic<bool> root_reads_all_{true};  // as the configuration in force says
   mutable StudyAccessCache study_access_;
+  StudyHolds holds_;
 
   std::unique_ptr<AuditTrail> audit_;  // set by Start(); null where the vault is read-only
   mutable Mutex subjects_mutex_;

@@ -294,6 +294,7 @@ Status VaultImpl::Unlink(const Caller& caller, NodeId parent, std::string_view n
   LG_RETURN_IF_ERROR(Authorise(caller, parent, Action::kRemoveName));
   LG_ASSIGN_OR_RETURN(const NameRecord found, RequireName(parent, name));
   if (S_ISDIR(found.mode_type)) return PosixError(EISDIR);
+  LG_RETURN_IF_ERROR(AllowsRemoval(caller, found.inode));
   const auto audit = AuditLater(caller, AuditAction::kRemove, found.inode);
   LG_RETURN_IF_ERROR((found.flags & kNameView) != 0 ? UnlinkFromView(found) : UnlinkFile(found));
   audit({});

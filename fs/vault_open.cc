@@ -185,6 +185,7 @@ Status VaultImpl::Start() {
                                             keys_.log_keys(), log_options));
   LG_RETURN_IF_ERROR(OpenIndexAndReplay());
   LG_RETURN_IF_ERROR(LoadConfiguration());
+  LG_RETURN_IF_ERROR(LoadHolds());
   {
     MutexLock names(names_mutex_);
     ids_.emplace(index_->next_inode(), index_->next_cookie());
@@ -335,6 +336,7 @@ Result<VaultStatus> VaultImpl::GetStatus() {
   status.inodes = counts.inodes;
   status.filed = counts.filed;
   status.unfiled = counts.unfiled;
+  status.held_studies = holds_.studies();
   status.log_bytes = space.log_bytes;
   status.available_bytes = space.writable_bytes;
   status.unaudited = audit_ && audit_->failed();

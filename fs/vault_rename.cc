@@ -72,6 +72,10 @@ Status VaultImpl::Rename(const Caller& caller, NodeId parent, std::string_view n
   LG_RETURN_IF_ERROR(CheckRename(sides, flags));
   if (sides.target == sides.state) return {};  // two names of one file: nothing happens
   const bool exchanges = (flags & RENAME_EXCHANGE) != 0;
+  LG_RETURN_IF_ERROR(AllowsRename(caller, sides.state->id));
+  if (sides.target)
+    LG_RETURN_IF_ERROR(exchanges ? AllowsRename(caller, sides.target->id)
+                                 : AllowsRemoval(caller, sides.target->id));
   std::function<void(std::string)> audit_replaced;
   if (sides.target && !exchanges)
     audit_replaced = AuditLater(caller, AuditAction::kRemove, sides.target->id);

@@ -16,79 +16,56 @@
 
 namespace leadglass {
 
-Result<InodeId> VaultImpl::FindStudyFolder(std::string_view path_or_uid) {
-  if (path_or_uid.starts_with('/')) {
-    InodeId inode = kRootInode;
-    for (std::string_view rest = path_or_uid; !rest.empty();) {
-      rest.remove_prefix(1);
-      const std::string_view name = rest.substr(0, rest.find('/'));
-      rest.remove_prefix(name.size());
-      if (name.empty()) continue;
-      LG_ASSIGN_OR_RETURN(const auto found, FindName(inode, name));
-      if (!found) return PosixError(ENOENT);
-      inode = found->inode;
-    }
-    LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
-    if (IsStudyFolder(record)) return inode;
-    return record.study != kNoInode ? Result<InodeId>(record.study) : PosixError(ENOENT);
-  }
-  std::optional<InodeId> study;
-  bool several = false;
-  Status failed;
-  const auto look = [&](const NameRecord& name) {
-    const AuditSubject subject = SubjectOfStudy(name.inode);
-    if (subject.study != path_or_uid) return true;
-    several = study.has_value();
-    study = name.inode;
-    return !several;
-  };
-  LG_RETURN_IF_ERROR(index_->VisitNames(kPatientsInode, 0, [&](const NameRecord& patient) {
-    failed = index_->VisitNames(patient.inode, 0, look);
-    return failed.has_value() && !several;
-  }));
-  LG_RETURN_IF_ERROR(failed);
-  if (several)
+Result<uint64_t> VaultImpl::ShredStudy(const Person& by, const std::string& study,
+                                       const std::string& reason) {
+  if (options_.read_only || Failed()) return PosixError(EROFS, "the vault is read-only");
+  LG_RETURN_IF_ERROR(CheckReason(reason));
+  LG_ASSIGN_OR_RETURN(const auto named, StudiesNamed(study));
+  if (named.size() > 1)
     return Error(Errc::kInvalidArgument,
-                 "more than one patient has a study of this UID: name it by its path");
-  return study ? Result<InodeId>(*study) : PosixError(ENOENT);
-}
-
-Result<uint64_t> VaultImpl::ShredStudy(const Caller& caller, InodeId study) {
-  if (options_.read_only || Failed()) return PosixError(EROFS);
+                 "several patients have a study of this UID: name the one that is meant by its "
+                 "path on the mount");
   uint64_t images = 0;
   {
     MutexLock names(names_mutex_);
-    LG_ASSIGN_OR_RETURN(const auto entity, index_->GetEntityOfFolder(study));
-    if (!entity || entity->kind != EntityKind::kStudy) return PosixError(ENOENT);
-    const auto audit = AuditLater(caller, AuditAction::kShred, study);
-    LG_ASSIGN_OR_RETURN(auto before, index_->GetShred(entity->identity));
-    PutShred shred = before.value_or(PutShred());
-    shred.study_identity = entity->identity;
-    shred.study = SubjectOfStudy(study).study;
-    shred.at = clock_.WallNanos();
-    shred.by = caller.uid;
-    shred.keyring_version = 0;
-    Operations operations;
-    std::vector<uint32_t> pages;
-    LG_ASSIGN_OR_RETURN(const auto ids, index_->StudyKeysOf(entity->identity));
-    for (const Uuid& id : ids) {
-      LG_ASSIGN_OR_RETURN(const auto wraps, index_->StudyKeyWraps(id));
-      for (const StudyKeyRecord& wrap : wraps)
-        operations.emplace_back(EraseStudyKey{id, wrap.group});
-      pages.push_back(ErasurePage(id));
-      shred.study_keys.push_back(id);
-    }
-    LG_RETURN_IF_ERROR(key_store_->WantRenewal(pages, operations));
-    operations.emplace_back(shred);
-    LG_RETURN_IF_ERROR(CommitAtOnceAndSync(std::move(operations)));
-    key_store_->Shredded(ids);
-    audit(std::to_string(ids.size()) + " keys");
-    LG_ASSIGN_OR_RETURN(images,
-                        TakeOutShredded(study, std::set<Uuid>(shred.study_keys.begin(),
-                                                              shred.study_keys.end())));
+    LG_ASSIGN_OR_RETURN(const auto study_keys, TakeStudyKeys(by, named.front(), reason));
+    LG_ASSIGN_OR_RETURN(images, TakeOutShredded(named.front().folder, study_keys));
   }
   LG_RETURN_IF_ERROR(RenewSecrets());
   return images;
+}
+
+Result<std::set<Uuid>> VaultImpl::TakeStudyKeys(const Person& by, const EntityRecord& study,
+                                                const std::string& reason) {
+  const auto folder = CurrentRecord(study.folder);
+  if (!folder && ToErrno(folder.error()) == ENOENT)
+    return Error(Errc::kNotFound, "the study's last image has just been removed");
+  if (!folder) return folder.error();
+  if (const auto held = holds_.OfFolder(study.folder))
+    return RefuseHeld(by.caller, AuditAction::kShred, *folder, held->hold).error();
+  const auto audit = AuditLater(by.caller, AuditAction::kShred, study.folder);
+  LG_ASSIGN_OR_RETURN(const auto before, index_->GetShred(study.identity));
+  PutShred shred = before.value_or(PutShred());
+  shred.study_identity = study.identity;
+  shred.study = SubjectOfRecord(*folder).study;
+  shred.at = clock_.WallNanos();
+  shred.by = by.caller.uid;
+  shred.keyring_version = 0;
+  Operations operations;
+  std::vector<uint32_t> pages;
+  LG_ASSIGN_OR_RETURN(const auto ids, index_->StudyKeysOf(study.identity));
+  for (const Uuid& id : ids) {
+    LG_ASSIGN_OR_RETURN(const auto wraps, index_->StudyKeyWraps(id));
+    for (const StudyKeyRecord& wrap : wraps) operations.emplace_back(EraseStudyKey{id, wrap.group});
+    pages.push_back(ErasurePage(id));
+    shred.study_keys.push_back(id);
+  }
+  LG_RETURN_IF_ERROR(key_store_->WantRenewal(pages, operations));
+  operations.emplace_back(shred);
+  LG_RETURN_IF_ERROR(CommitAtOnceAndSync(std::move(operations)));
+  key_store_->Shredded(ids);
+  audit(reason);
+  return std::set<Uuid>(shred.study_keys.begin(), shred.study_keys.end());
 }
 
 Result<uint64_t> VaultImpl::TakeOutShredded(InodeId study, const std::set<Uuid>& study_keys) {

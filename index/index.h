@@ -143,6 +143,9 @@ class Index {
   // The newest point of the audit trail that a commit quotes; nullopt: there was no trail yet.
   virtual Result<std::optional<QuoteAudit>> GetAuditQuote() const = 0;
 
+  // Every legal hold, by id. They are few.
+  virtual Result<std::vector<HoldRecord>> Holds() const = 0;
+
   // Sessions. Number 0 is never given.
   virtual Result<std::optional<Uuid>> GetSession(uint32_t number) const = 0;
   virtual uint32_t next_session() const = 0;

@@ -349,6 +349,16 @@ Status IndexApplier::Do(const QuoteAudit& op) {
   return {};
 }
 
+Status IndexApplier::Do(const PutHold& op) {
+  batch_.Put(keys::Hold(op.record.id, op.record.study_identity), EncodeRecord(op.record));
+  return {};
+}
+
+Status IndexApplier::Do(const EraseHold& op) {
+  batch_.Erase(keys::Hold(op.id, op.study_identity));
+  return {};
+}
+
 Status IndexApplier::Do(const PutRenewals& op) {
   batch_.Put(keys::Renewals(), EncodeRecord(op));
   return {};

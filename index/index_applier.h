@@ -51,6 +51,8 @@ class IndexApplier {
   Status Do(const Cleared& op);
   Status Do(const PutConfiguration& op);
   Status Do(const QuoteAudit& op);
+  Status Do(const PutHold& op);
+  Status Do(const EraseHold& op);
   Status Do(const EraseStudyKey& op);
   Status Do(const PutRenewals& op);
   Status Do(const PutShred& op);

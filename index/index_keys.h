@@ -10,6 +10,7 @@
 //   C                              the configuration
 //   D identity                     that a study was shredded
 //   G group                        a group key
+//   H id identity                  a legal hold of a study
 //   I inode, then one part byte:
 //     0x00                         the inode
 //     0x01 end                     an extent, by the offset after its last byte
@@ -174,6 +175,11 @@ inline std::string SeenBy(const Viewer& viewer, InodeId patient, InodeId study) 
   AppendBe64(key, patient);
   AppendBe64(key, study);
   return key;
+}
+inline std::string Hold(uint32_t id, std::string_view study_identity) {
+  std::string key("H");
+  AppendBe32(key, id);
+  return key.append(study_identity);
 }
 inline std::string AuditQuote() { return "A"; }
 inline std::string Configuration() { return "C"; }

@@ -284,6 +284,18 @@ void Fields(A& a, typename A::template Ref<FilingRecord> r) {
 }
 
 template <typename A>
+void Fields(A& a, typename A::template Ref<HoldRecord> r) {
+  a.Sized(r.study_identity, 0, OperationLimits::kIdentity);
+  a.Number(r.id);
+  a.Require(r.id != 0);
+  a.Sized(r.study_uid, 0, OperationLimits::kUid);
+  a.Sized(r.reason, 1, OperationLimits::kWhy);
+  a.Number(r.uid);
+  a.Sized(r.user, 0, OperationLimits::kUser);
+  a.Time(r.since);
+}
+
+template <typename A>
 void Fields(A& a, typename A::template Ref<PutInode> op) {
   Fields(a, op.record);
 }
@@ -428,6 +440,17 @@ void Fields(A& a, typename A::template Ref<PutShred> op) {
   a.Number(op.by);
   ListField(a, op.study_keys, OperationLimits::kStudyKeys);
   a.Number(op.keyring_version);
+}
+
+template <typename A>
+void Fields(A& a, typename A::template Ref<PutHold> op) {
+  Fields(a, op.record);
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<EraseHold> op) {
+  a.Sized(op.study_identity, 0, OperationLimits::kIdentity);
+  a.Number(op.id);
+  a.Require(op.id != 0);
 }
 
 }  // namespace leadglass

@@ -195,4 +195,17 @@ struct FilingRecord {
   bool operator==(const FilingRecord&) const = default;
 };
 
+// A legal hold: while one is there, nothing of the study may be destroyed (docs/design.md). One for
+// each (study_identity, id); a study may have several.
+struct HoldRecord {
+  std::string study_identity;  // as EntityRecord::identity of a kStudy
+  uint32_t id = 0;             // random, not 0; one order may hold several studies under one id
+  std::string study_uid;       // StudyInstanceUID, for people; empty: the study has none
+  std::string reason;          // UTF-8, for people
+  uint32_t uid = 0;            // who put it
+  std::string user;            // his name there and then; empty: he had none
+  int64_t since = 0;           // nanoseconds since 1970 UTC
+  bool operator==(const HoldRecord&) const = default;
+};
+
 }  // namespace leadglass

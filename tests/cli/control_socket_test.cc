@@ -19,12 +19,24 @@ FuseMount TestMount() {
 
 TEST(ControlSocket, AnswersAQuestionHoweverLongTheAnswer) {
   const std::string answer(3'000'000, 'a');
-  ASSERT_OK_AND_ASSIGN(const auto server,
-                       ControlServer::Start(TestMount(), [&](const std::string& question) {
-                         return question == "status" ? answer : std::string("?");
-                       }));
+  ASSERT_OK_AND_ASSIGN(
+      const auto server,
+      ControlServer::Start(TestMount(), [&](const std::string& question, const ControlPeer&) {
+        return question == "status" ? answer : std::string("?");
+      }));
   EXPECT_THAT(AskControl(TestMount(), "status"), IsOkAndHolds(answer));
   EXPECT_THAT(AskControl(TestMount(), "other"), IsOkAndHolds(std::string("?")));
+}
+
+TEST(ControlSocket, TellsWhoAsks) {
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       ControlServer::Start(TestMount(), [](const std::string&, const auto& peer) {
+                         return std::to_string(peer.uid) + " " + std::to_string(peer.gid) + " " +
+                                std::to_string(peer.pid);
+                       }));
+  const std::string me = std::to_string(::geteuid()) + " " + std::to_string(::getegid()) + " " +
+                         std::to_string(::getpid());
+  EXPECT_THAT(AskControl(TestMount(), "who"), IsOkAndHolds(me));
 }
 
 TEST(ControlSocket, SaysThatNobodyListens) {
@@ -35,24 +47,28 @@ TEST(ControlSocket, TakesThePlaceOfOneThatWasLeftBehind) {
   const FuseMount mount = TestMount();
   const pid_t child = ::fork();
   if (child == 0) {
-    const auto server = ControlServer::Start(mount, [](const std::string&) { return "old"; });
+    const auto server =
+        ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "old"; });
     ::_exit(server.has_value() ? 0 : 1);  // without its destructor, as if killed
   }
   int status = -1;
   ::waitpid(child, &status, 0);
   ASSERT_EQ(status, 0);
   EXPECT_THAT(AskControl(mount, "status"), FailsWith(Errc::kUnavailable));
-  ASSERT_OK_AND_ASSIGN(const auto server,
-                       ControlServer::Start(mount, [](const std::string&) { return "new"; }));
+  ASSERT_OK_AND_ASSIGN(
+      const auto server,
+      ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "new"; }));
   EXPECT_THAT(AskControl(mount, "status"), IsOkAndHolds(std::string("new")));
 }
 
 // The kernel gives a device number away again while its last owner is still closing his vault.
 TEST(ControlSocket, OneThatEndsLeavesItsSuccessorAlone) {
   const FuseMount mount = TestMount();
-  auto older = ControlServer::Start(mount, [](const std::string&) { return "older"; });
+  auto older =
+      ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "older"; });
   ASSERT_THAT(older, IsOk());
-  auto newer = ControlServer::Start(mount, [](const std::string&) { return "newer"; });
+  auto newer =
+      ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "newer"; });
   ASSERT_THAT(newer, IsOk());
   older->reset();
   EXPECT_THAT(AskControl(mount, "status"), IsOkAndHolds(std::string("newer")));
@@ -63,8 +79,9 @@ TEST(ControlSocket, OneThatEndsLeavesItsSuccessorAlone) {
 TEST(ControlSocket, DoesNotAnswerStrangers) {
   if (::geteuid() != 0) GTEST_SKIP() << "acts as two users";
   const FuseMount mount = TestMount();
-  ASSERT_OK_AND_ASSIGN(const auto server,
-                       ControlServer::Start(mount, [](const std::string&) { return "secret"; }));
+  ASSERT_OK_AND_ASSIGN(
+      const auto server,
+      ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "secret"; }));
   const pid_t child = ::fork();
   if (child == 0) {
     if (::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(2);

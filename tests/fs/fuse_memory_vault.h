@@ -82,6 +82,16 @@ class MemoryVault final : public Vault {
   Result<uint32_t> SetConfiguration(std::string, std::vector<ConfiguredGroup>) override {
     return PosixError(ENOSYS);
   }
+  Result<std::vector<HoldRecord>> AddHold(const Person&, const std::string&,
+                                          const std::string&) override {
+    return PosixError(ENOSYS);
+  }
+  Result<std::vector<HoldRecord>> RemoveHold(const Person&, const std::string&,
+                                             std::optional<uint32_t>, const std::string&) override {
+    return PosixError(ENOSYS);
+  }
+  Result<std::vector<HoldRecord>> Holds() const override { return std::vector<HoldRecord>(); }
+  Result<bool> IsHeld(std::string_view) const override { return false; }
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override { return SpaceReport{1 << 30, 1 << 29, 5}; }
   Result<VaultStatus> GetStatus() override { return VaultStatus{}; }
@@ -92,11 +102,12 @@ class MemoryVault final : public Vault {
   }
   Result<std::vector<StudyMove>> ApplyRules(bool) override { return std::vector<StudyMove>(); }
   Result<std::vector<GroupState>> Groups() override { return std::vector<GroupState>(); }
-  Status LockGroup(const Caller&, uint32_t) override { return {}; }
-  Status UnlockGroup(const Caller&, uint32_t, const SecretBytes&) override { return {}; }
-  Status ChangeGroupKey(const Caller&, uint32_t, const GroupKeyChange&) override { return {}; }
-  Result<uint64_t> ShredStudy(const Caller&, InodeId) override { return PosixError(ENOENT); }
-  Result<InodeId> FindStudyFolder(std::string_view) override { return PosixError(ENOENT); }
+  Status LockGroup(const Person&, uint32_t) override { return {}; }
+  Status UnlockGroup(const Person&, uint32_t, const SecretBytes&) override { return {}; }
+  Status ChangeGroupKey(const Person&, uint32_t, const GroupKeyChange&) override { return {}; }
+  Result<uint64_t> ShredStudy(const Person&, const std::string&, const std::string&) override {
+    return PosixError(ENOENT);
+  }
   Result<AuditProof> VerifyAudit() override { return AuditProof(); }
   Status ReadAudit(const std::function<bool(const AuditRecord&)>&) override { return {}; }
   Status SyncAll() override { return {}; }

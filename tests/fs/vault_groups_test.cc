@@ -24,6 +24,8 @@ group = "cardio"
 where.Modality = "XA"
 )";
 
+const Person kKeyHolder{kRootUser, "root"};
+
 SecretBytes Secret(std::string_view text) {
   SecretBytes secret(text.size());
   std::memcpy(secret.ExposeForOpenSsl().data(), text.data(), text.size());
@@ -43,10 +45,10 @@ class VaultGroups : public VaultTest {
   static std::string Bytes(const ImageSpec& spec) { return std::string(AsText(MakeImage(spec))); }
   Status SetPassphrase(uint32_t gid, std::string_view text, bool lost = false) {
     const SecretBytes secret = Secret(text);
-    return vault_->ChangeGroupKey(Root(), gid, {&secret, kCheap, lost});
+    return vault_->ChangeGroupKey(kKeyHolder, gid, {&secret, kCheap, lost});
   }
   Status Unlock(uint32_t gid, std::string_view text) {
-    return vault_->UnlockGroup(Root(), gid, Secret(text));
+    return vault_->UnlockGroup(kKeyHolder, gid, Secret(text));
   }
   Vault::GroupState StateOf(uint32_t gid) {
     const auto groups = vault_->Groups();
@@ -85,7 +87,7 @@ TEST_F(VaultGroups, ALockedGroupsStudiesReadAsENOKEYAlsoInFilesThatAreOpen) {
   ASSERT_OK_AND_ASSIGN(OpenFile* const open, vault_->Open(Root(), heart | kViewBit, O_RDONLY));
   EXPECT_THAT(ReadFile(heart), IsOkAndHolds(Bytes(heart_)));  // whoever set it has it unlocked
 
-  ASSERT_THAT(vault_->LockGroup(Root(), kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
   EXPECT_THAT(ReadFile(heart), FailsWith(Errc::kLocked));
   EXPECT_THAT(ReadFile(heart | kViewBit), FailsWith(Errc::kLocked));
   ByteVector into(100);
@@ -106,12 +108,12 @@ TEST_F(VaultGroups, ALockedGroupsStudiesReadAsENOKEYAlsoInFilesThatAreOpen) {
 TEST_F(VaultGroups, AnotherPassphraseDoesNotUnlock) {
   const NodeId heart = Store("h", heart_);
   ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
-  ASSERT_THAT(vault_->LockGroup(Root(), kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
   EXPECT_THAT(Unlock(kCardio, "aortic"), FailsWith(Errc::kAccessDenied));
   EXPECT_THAT(Unlock(kCardio, "test"), FailsWith(Errc::kAccessDenied));  // the vault's own
   EXPECT_THAT(ReadFile(heart), FailsWith(Errc::kLocked));
   EXPECT_THAT(Unlock(kRadiology, "mitral"), FailsWith(Errc::kNotFound));
-  EXPECT_THAT(vault_->LockGroup(Root(), kRadiology), FailsWith(Errc::kNotFound));
+  EXPECT_THAT(vault_->LockGroup(kKeyHolder, kRadiology), FailsWith(Errc::kNotFound));
 }
 
 TEST_F(VaultGroups, EveryMountBeginsLockedAndShowsNames) {
@@ -153,7 +155,7 @@ TEST_F(VaultGroups, ImagesThatComeAreFiledIntoALockedGroupAndAreLockedThen) {
 TEST_F(VaultGroups, AnImageThatIsSentAgainIsTakenAlthoughTheGroupIsLocked) {
   const NodeId heart = Store("h", heart_);
   ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
-  ASSERT_THAT(vault_->LockGroup(Root(), kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
   const ByteVector bytes = MakeImage(heart_);
   ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(Root(), heart, O_WRONLY | O_TRUNC));
   ASSERT_THAT(vault_->Write(*file, 0, bytes, false), IsOk());
@@ -173,7 +175,7 @@ TEST_F(VaultGroups, AFileThatIsBeingWrittenWhenItsGroupIsLockedIsFiledWhole) {
   ASSERT_OK_AND_ASSIGN(const Entry entry, vault_->Create(Root(), kArchiveInode, "w", 0644, O_WRONLY));
   ASSERT_THAT(vault_->Write(*entry.file, 0, ByteSpan(bytes).first(bytes.size() - 10), false), IsOk());
   ASSERT_THAT(vault_->Flush(*entry.file), IsOk());  // of a duplicate: it is filed, and goes on
-  ASSERT_THAT(vault_->LockGroup(Root(), kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
   ASSERT_THAT(vault_->Write(*entry.file, bytes.size() - 10, ByteSpan(bytes).last(10), false), IsOk());
   ASSERT_THAT(vault_->Fsync(*entry.file), IsOk());
   ASSERT_THAT(vault_->Flush(*entry.file), IsOk());
@@ -187,7 +189,7 @@ TEST_F(VaultGroups, AStudyThatIsGivenToALockedGroupIsLockedAndStaysThere) {
   const NodeId lung = Store("l", lung_);
   Store("h", heart_);
   ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
-  ASSERT_THAT(vault_->LockGroup(Root(), kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
   ASSERT_OK_AND_ASSIGN(OpenFile* const open, vault_->Open(Root(), lung, O_RDONLY));
   ASSERT_THAT(Chgrp(StudyOf(lung), kCardio), IsOk());
   EXPECT_THAT(ReadFile(lung), FailsWith(Errc::kLocked));
@@ -197,7 +199,7 @@ TEST_F(VaultGroups, AStudyThatIsGivenToALockedGroupIsLockedAndStaysThere) {
   EXPECT_THAT(Chgrp(StudyOf(lung), kRadiology), FailsWith(Errc::kLocked));
   ASSERT_THAT(Unlock(kCardio, "mitral"), IsOk());
   ASSERT_THAT(Chgrp(StudyOf(lung), kRadiology), IsOk());
-  ASSERT_THAT(vault_->LockGroup(Root(), kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
   EXPECT_THAT(ReadFile(lung), IsOkAndHolds(Bytes(lung_)));
 }
 
@@ -205,7 +207,7 @@ TEST_F(VaultGroups, AnImageThatWouldRaiseALockedStudyIsFiledIntoItAsItIs) {
   const NodeId heart = Store("h", heart_);
   ASSERT_THAT(SetPassphrase(kRadiology, "x-ray"), IsOk());
   const NodeId lung = Store("l", lung_);
-  ASSERT_THAT(vault_->LockGroup(Root(), kRadiology), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kRadiology), IsOk());
   ImageSpec raising = lung_;
   raising.modality = "XA";
   raising.series_uid += ".2";
@@ -257,7 +259,7 @@ TEST_F(VaultGroups, AnotherPassphraseTakesTheOldOneOutOfForce) {
 TEST_F(VaultGroups, WithoutItsPassphraseAgainAGroupIsOpenAtEveryMount) {
   const NodeId heart = Store("h", heart_);
   ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
-  ASSERT_THAT(vault_->ChangeGroupKey(Root(), kCardio, {}), IsOk());
+  ASSERT_THAT(vault_->ChangeGroupKey(kKeyHolder, kCardio, {}), IsOk());
   Reopen();
   EXPECT_FALSE(StateOf(kCardio).has_passphrase);
   EXPECT_THAT(ReadFile(heart), IsOkAndHolds(Bytes(heart_)));
@@ -284,7 +286,7 @@ TEST_F(VaultGroups, ALostPassphraseLosesWhatHangsUnderItUntilItIsFound) {
 TEST_F(VaultGroups, TheTrailTellsOfLocksAndPassphrasesThatDidNotFit) {
   Store("h", heart_);
   ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
-  ASSERT_THAT(vault_->LockGroup({77, 78, 1, 0}, kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup({{77, 78, 1, 0}, "nurse"}, kCardio), IsOk());
   EXPECT_THAT(Unlock(kCardio, "aortic"), FailsWith(Errc::kAccessDenied));
   EXPECT_THAT(vault_->Open(Root(), Walk("/archive/h"), O_RDONLY), FailsWith(Errc::kLocked));
   std::string told;
@@ -305,7 +307,7 @@ TEST_F(VaultGroups, CheckCountsLockedFilesAndCallsThemNoDamage) {
   Store("h", heart_);
   Store("l", lung_);
   ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
-  ASSERT_THAT(vault_->LockGroup(Root(), kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
   ASSERT_OK_AND_ASSIGN(const auto report, vault_->Check({}));
   EXPECT_THAT(report.damage, ::testing::IsEmpty());
   EXPECT_EQ(report.files_locked, 1u);

@@ -21,6 +21,9 @@ namespace {
 
 using ::testing::IsEmpty;
 
+const Person kRecords{kRootUser, "root"};
+constexpr const char* kWhy = "the patient asked for it";
+
 std::string TextOf(const ImageSpec& spec) { return std::string(AsText(MakeImage(spec))); }
 
 ImageSpec SpecOf(int number) {
@@ -38,8 +41,7 @@ class VaultShred : public VaultTest {
     return WriteFile(kArchiveInode, spec.sop_uid, MakeImage(spec));
   }
   Result<uint64_t> Shred(const ImageSpec& spec) {
-    LG_ASSIGN_OR_RETURN(const InodeId study, vault_->FindStudyFolder(spec.study_uid));
-    return vault_->ShredStudy(Root(), study);
+    return vault_->ShredStudy(kRecords, spec.study_uid, kWhy);
   }
   Result<KeptLog> CloseAndRead() {
     LG_RETURN_IF_ERROR(vault_->Close());
@@ -174,32 +176,37 @@ TEST_F(VaultShred, IsTheSameAfterTheIndexWasRebuilt) {
   EXPECT_EQ(report.files_shredded, 1u);
 }
 
-TEST_F(VaultShred, AStudyIsNamedByItsUidOrByAPath) {
+TEST_F(VaultShred, IsRefusedWhereItIsNotPlainWhatIsMeantOrWhy) {
   const ImageSpec doomed = SpecOf(1);
-  Store(doomed);
-  const auto by_uid = vault_->FindStudyFolder(doomed.study_uid);
-  ASSERT_THAT(by_uid, IsOk());
-  EXPECT_THAT(vault_->FindStudyFolder("/archive/" + doomed.sop_uid), IsOkAndHolds(*by_uid));
-  for (const std::string& path : Tree(kPatientsInode)) {
-    const auto depth = std::count(path.begin(), path.end(), '/');
-    if (depth == 1 && path.ends_with('/')) continue;  // the patient's folder
-    EXPECT_THAT(vault_->FindStudyFolder("/patients/" + path), IsOkAndHolds(*by_uid)) << path;
-  }
-  EXPECT_FALSE(vault_->FindStudyFolder("1.2.3").has_value());
-  EXPECT_FALSE(vault_->FindStudyFolder("/patients").has_value());
-  EXPECT_FALSE(vault_->FindStudyFolder("/archive").has_value());
-  // Two patients have a study of one UID.
   ImageSpec twin = SpecOf(2);
   twin.study_uid = doomed.study_uid;
-  Store(twin);
-  EXPECT_THAT(vault_->FindStudyFolder(doomed.study_uid), FailsWith(Errc::kInvalidArgument));
+  const NodeId image = Store(doomed), other = Store(twin);
+  EXPECT_THAT(Shred(doomed), FailsWith(Errc::kInvalidArgument));
+  EXPECT_THAT(vault_->ShredStudy(kRecords, "1.2.3", kWhy), FailsWith(Errc::kNotFound));
+  const std::string path = "/archive/" + doomed.sop_uid;
+  EXPECT_THAT(vault_->ShredStudy(kRecords, path, ""), FailsWith(Errc::kInvalidArgument));
+  EXPECT_THAT(ReadFile(image), IsOk());
+  EXPECT_THAT(vault_->ShredStudy(kRecords, path, kWhy), IsOk());
+  EXPECT_EQ(ErrnoOf(ReadFile(image)), EKEYREVOKED);
+  EXPECT_THAT(ReadFile(other), IsOkAndHolds(TextOf(twin)));
+}
+
+TEST_F(VaultShred, ALegalHoldKeepsIt) {
+  const ImageSpec kept = SpecOf(1);
+  const NodeId image = Store(kept);
+  ASSERT_THAT(vault_->AddHold(kRecords, kept.study_uid, "a lawsuit"), IsOk());
+  const auto refused = Shred(kept);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(ToErrno(refused.error()), EPERM);
+  EXPECT_THAT(ReadFile(image), IsOkAndHolds(TextOf(kept)));
+  ASSERT_THAT(vault_->RemoveHold(kRecords, kept.study_uid, std::nullopt, "settled"), IsOk());
+  EXPECT_THAT(Shred(kept), IsOk());
 }
 
 TEST_F(VaultShred, TheTrailSaysWhoDestroyedWhat) {
   const ImageSpec doomed = SpecOf(1);
   Store(doomed);
-  ASSERT_OK_AND_ASSIGN(const InodeId study, vault_->FindStudyFolder(doomed.study_uid));
-  ASSERT_THAT(vault_->ShredStudy({77, 78, 1, 0}, study), IsOk());
+  ASSERT_THAT(vault_->ShredStudy({{77, 78, 1, 0}, "clerk"}, doomed.study_uid, kWhy), IsOk());
   int found = 0;
   ASSERT_THAT(vault_->ReadAudit([&](const AuditRecord& record) {
     if (record.action != AuditAction::kShred) return true;
@@ -207,6 +214,7 @@ TEST_F(VaultShred, TheTrailSaysWhoDestroyedWhat) {
     EXPECT_EQ(record.uid, 77u);
     EXPECT_EQ(record.study, doomed.study_uid);
     EXPECT_EQ(record.patient_id, doomed.patient_id);
+    EXPECT_EQ(record.detail, kWhy);
     return true;
   }),
               IsOk());
@@ -242,6 +250,16 @@ Result<size_t> OpenableInTheEnd(FaultDisk& disk, NodeId file) {
   return openable;
 }
 
+int PatientsIn(Vault& vault) {
+  int count = 0;
+  const auto visit = [&](const Vault::ListedEntry& entry) {
+    if (!entry.name.starts_with('.')) ++count;
+    return true;
+  };
+  EXPECT_THAT(vault.List(kRootUser, kPatientsInode, 0, false, visit), IsOk());
+  return count;
+}
+
 // Whatever call to the disk a crash comes at: either the study is whole, or it is gone and, once
 // the vault was mounted for a moment, gone from every copy of the log. The other is whole always.
 TEST(VaultShredFaults, AfterACrashAtAnyMomentItIsWholeOrGone) {
@@ -260,9 +278,8 @@ TEST(VaultShredFaults, AfterACrashAtAnyMomentItIsWholeOrGone) {
       gone = WriteOne(*vault, doomed);
       stays = WriteOne(*vault, kept);
       ASSERT_THAT(vault->SyncAll(), IsOk());
-      ASSERT_OK_AND_ASSIGN(const InodeId study, vault->FindStudyFolder(doomed.study_uid));
       disk.fs.FailFrom(call, EIO, FaultFileSystem::Lasts::kForEver);
-      finished = vault->ShredStudy(kRootUser, study).has_value();
+      finished = vault->ShredStudy(kRecords, doomed.study_uid, kWhy).has_value();
       disk.fs.Crash(kTears[call % 4]);
     }
     disk.keys = *VaultKeys::Unlock(disk.fs, kFaultDiskVault, FaultDisk::Passphrase());
@@ -272,14 +289,14 @@ TEST(VaultShredFaults, AfterACrashAtAnyMomentItIsWholeOrGone) {
     if (read) {
       EXPECT_FALSE(finished);
       EXPECT_EQ(*read, TextOf(doomed));
-      EXPECT_THAT(vault->FindStudyFolder(doomed.study_uid), IsOk());
+      EXPECT_EQ(PatientsIn(*vault), 2);
       ++whole_ones;
       continue;
     }
     ++gone_ones;
     EXPECT_EQ(ToErrno(read.error()), EKEYREVOKED);
     EXPECT_THAT(OpenableInTheEnd(disk, gone), IsOkAndHolds(size_t{0}));
-    EXPECT_FALSE(vault->FindStudyFolder(doomed.study_uid).has_value());
+    EXPECT_EQ(PatientsIn(*vault), 1);
     EXPECT_THAT(ReadAll(*vault, stays), IsOkAndHolds(TextOf(kept)));
     EXPECT_EQ(Unreadable(*vault), "");
     ASSERT_THAT(vault->Close(), IsOk());

@@ -160,6 +160,10 @@ struct ModelApplier {
   void operator()(const Cleared&) {}
   void operator()(const PutConfiguration& op) { m.configuration_ = op; }
   void operator()(const QuoteAudit& op) { m.audit_quote_ = op; }
+  void operator()(const PutHold& op) {
+    m.holds_[{op.record.id, op.record.study_identity}] = op.record;
+  }
+  void operator()(const EraseHold& op) { m.holds_.erase({op.id, op.study_identity}); }
 };
 
 void IndexModel::Apply(const Operations& operations) {
@@ -262,6 +266,9 @@ IndexDump IndexModel::Dump() const {
   line(Said(renewals_));
   line(configuration_ ? Said(*configuration_) : "none");
   line(audit_quote_ ? Said(*audit_quote_) : "none");
+  std::string holds;
+  for (const auto& [key, hold] : holds_) holds += Said(PutHold{hold}) + " ";
+  line("holds " + holds);
   for (uint32_t number = 1; number <= kSessions; ++number) {
     const auto s = sessions_.find(number);
     line(s == sessions_.end() ? "none" : ToHex(s->second));
@@ -378,6 +385,11 @@ IndexDump DumpIndex(const Index& index) {
       LineOfOptional(index.GetConfiguration(), [](const PutConfiguration& c) { return Said(c); }));
   dump.push_back(
       LineOfOptional(index.GetAuditQuote(), [](const QuoteAudit& q) { return Said(q); }));
+  dump.push_back(LineOf(index.Holds(), [](const std::vector<HoldRecord>& holds) {
+    std::string line = "holds ";
+    for (const HoldRecord& hold : holds) line += Said(PutHold{hold}) + " ";
+    return line;
+  }));
   for (uint32_t number = 1; number <= kSessions; ++number)
     dump.push_back(
         LineOfOptional(index.GetSession(number), [](const Uuid& id) { return ToHex(id); }));
@@ -395,7 +407,7 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
   for (uint32_t number = 1; number <= kSessions; ++number)
     operations.push_back(PutSession{number, SampleUuid(static_cast<uint8_t>(number))});
   while (operations.size() < count + kSessions) {
-    switch (below(26)) {
+    switch (below(28)) {
       case 0:
       case 1:
       case 2: {
@@ -497,6 +509,11 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
         operations.push_back(quote);
         break;
       }
+      case 25:
+        operations.push_back(PutHold{{word(), static_cast<uint32_t>(1 + below(3)), "1.2", word(),
+                                      static_cast<uint32_t>(below(9)), word(), 1}});
+        break;
+      case 26: operations.push_back(EraseHold{word(), static_cast<uint32_t>(1 + below(3))}); break;
       default: operations.push_back(EraseFiling{inode()}); break;
     }
   }

@@ -52,8 +52,10 @@ TEST(Operations, OfEveryTypeComeBackAsTheyWere) {
   EXPECT_EQ(std::get<PutFiling>(back[14]).record, std::get<PutFiling>(all[14]).record);
   EXPECT_EQ(std::get<PutConfiguration>(back[19]), std::get<PutConfiguration>(all[19]));
   EXPECT_EQ(std::get<QuoteAudit>(back[20]), std::get<QuoteAudit>(all[20]));
-  EXPECT_EQ(std::get<PutRenewals>(back[22]), std::get<PutRenewals>(all[22]));
-  EXPECT_EQ(std::get<PutShred>(back[23]), std::get<PutShred>(all[23]));
+  EXPECT_EQ(std::get<PutHold>(back[21]).record, std::get<PutHold>(all[21]).record);
+  EXPECT_EQ(std::get<EraseHold>(back[22]).id, std::get<EraseHold>(all[22]).id);
+  EXPECT_EQ(std::get<PutRenewals>(back[24]), std::get<PutRenewals>(all[24]));
+  EXPECT_EQ(std::get<PutShred>(back[25]), std::get<PutShred>(all[25]));
   ExpectSame(back, all);
 }
 
@@ -92,7 +94,8 @@ TEST(Operations, MayBeNone) {
 
 TEST(Operations, OfUnknownTypeStopAReaderOnlyWhenCritical) {
   const ByteVector known = EncodeOperations({EraseInode{7}});
-  for (const uint16_t type : std::initializer_list<uint16_t>{0, 0x3000, 0xffff}) {
+  constexpr uint16_t kNext = std::variant_size_v<Operation> + 1;
+  for (const uint16_t type : std::initializer_list<uint16_t>{0, kNext, kNext + 1, 0xffff}) {
     ByteVector optional = Raw(type, 0, {1, 2, 3});
     optional.insert(optional.end(), known.begin(), known.end());
     ASSERT_OK_AND_ASSIGN(const Operations read, DecodeOperations(optional));
@@ -100,6 +103,19 @@ TEST(Operations, OfUnknownTypeStopAReaderOnlyWhenCritical) {
     EXPECT_THAT(DecodeOperations(Raw(type, 1, {1, 2, 3})), FailsWith(Errc::kUnsupported));
   }
   EXPECT_THAT(DecodeOperations(Raw(2, 3, BodyOf(EraseInode{7}))), FailsWith(Errc::kUnsupported));
+}
+
+TEST(Operations, OfAHoldHaveAnIdAndAReason) {
+  HoldRecord hold{"study", 1, "", "because", 0, "", 0};
+  EXPECT_THAT(CheckOperations({PutHold{hold}}), IsOk());
+  hold.id = 0;
+  EXPECT_THAT(CheckOperations({PutHold{hold}}), FailsWith(Errc::kInvalidArgument));
+  EXPECT_THAT(CheckOperations({EraseHold{"study", 0}}), FailsWith(Errc::kInvalidArgument));
+  hold.id = 1;
+  for (const size_t length : {size_t{0}, OperationLimits::kWhy + 1}) {
+    hold.reason.assign(length, 'x');
+    EXPECT_THAT(CheckOperations({PutHold{hold}}), FailsWith(Errc::kInvalidArgument));
+  }
 }
 
 TEST(Operations, MayGrowAtTheirEnd) {

@@ -126,6 +126,8 @@ inline Operations OneOfEach() {
           Cleared{{1, 40}},
           PutConfiguration{3, 2, "root = \"none\"\n", {{"cardio", 2001}, {"radiology", 2002}}},
           QuoteAudit{{1, 7, Digest{9}}, {{1, 3}, 5'000}},
+          PutHold{{"study", 77, "1.2.3", "a court's order", 1000, "clerk", 1'764'054'002}},
+          EraseHold{"study", 77},
           EraseStudyKey{SampleUuid(2), 7},
           PutRenewals{{{17, 3}, {4095, 4}}},
           PutShred{"study", "1.2.3", 1'700'000'000'000'000'000, 3001, {SampleUuid(2)}, 5}};
