@@ -41,6 +41,8 @@ ExitCode Print(const Vault::CheckReport& report, bool json) {
                                         {"data_lost", report.data_lost},
                                         {"files_checked", report.files_checked},
                                         {"bytes_checked", report.bytes_checked},
+                                        {"files_locked", report.files_locked},
+                                        {"files_shredded", report.files_shredded},
                                         {"damage", report.damage}};
     std::printf("%s\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else {
@@ -48,6 +50,9 @@ ExitCode Print(const Vault::CheckReport& report, bool json) {
     std::printf("%s: %llu files, %s read\n", clean ? "clean" : "DAMAGED",
                 static_cast<unsigned long long>(report.files_checked),
                 HumanBytes(report.bytes_checked).c_str());
+    if (report.files_locked != 0)
+      std::printf("%llu files were not read: their groups are locked\n",
+                  static_cast<unsigned long long>(report.files_locked));
     if (report.data_lost) std::printf("some of it has no second copy: see above what is lost\n");
   }
   return clean ? ExitCode::kOk : ExitCode::kDamaged;

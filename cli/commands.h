@@ -25,6 +25,8 @@ void AddPassphraseCommand(CLI::App& app, Action& action);
 void AddKeyringCommand(CLI::App& app, Action& action);
 void AddConfigCommand(CLI::App& app, Action& action);
 void AddAuditCommand(CLI::App& app, Action& action);
+void AddGroupCommand(CLI::App& app, Action& action);
+void AddStudyCommand(CLI::App& app, Action& action);
 void AddHoldCommand(CLI::App& app, Action& action);
 void AddRulesCommand(CLI::App& app, Action& action);
 

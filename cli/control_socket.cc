@@ -86,12 +86,15 @@ void SetTimeout(int socket) {
 std::string Receive(int socket, size_t limit) {
   std::string text;
   std::array<char, 65536> part{};
+  // A question with a passphrase fits, so that no copy is left behind by growing.
+  text.reserve(8192);
   while (text.size() < limit) {
     const ssize_t got = ::recv(socket, part.data(), part.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     text.append(part.data(), static_cast<size_t>(got));
   }
+  ::explicit_bzero(part.data(), part.size());
   return text;
 }
 
@@ -154,8 +157,9 @@ void ControlServer::Serve(const std::stop_token& stop) {
     SetTimeout(connection.get());
     const auto peer = PeerOf(connection.get());
     if (!peer || !MayAsk(*peer)) continue;
-    const std::string question = Receive(connection.get(), kMaxQuestion);
+    std::string question = Receive(connection.get(), kMaxQuestion);
     Send(connection.get(), handler_(question, *peer));
+    ::explicit_bzero(question.data(), question.size());
   }
 }
 

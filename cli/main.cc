@@ -47,6 +47,8 @@ int Run(int argc, char** argv) {
   AddKeyringCommand(app, action);
   AddConfigCommand(app, action);
   AddAuditCommand(app, action);
+  AddGroupCommand(app, action);
+  AddStudyCommand(app, action);
   AddHoldCommand(app, action);
   AddRulesCommand(app, action);
   try {

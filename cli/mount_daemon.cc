@@ -10,6 +10,7 @@
 #include "cli/audit_access.h"
 #include "cli/configuration_access.h"
 #include "cli/control_socket.h"
+#include "cli/group_access.h"
 #include "cli/hold_access.h"
 #include "cli/logging.h"
 #include "cli/output.h"
@@ -127,6 +128,7 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
   const auto answer_to = [&](const std::string& question, const ControlPeer& peer) -> std::string {
     if (auto answer = AnswerConfiguration(vault, question)) return *std::move(answer);
     if (auto answer = AnswerAudit(vault, question)) return *std::move(answer);
+    if (auto answer = AnswerGroup(vault, question, peer)) return *std::move(answer);
     if (auto answer = AnswerHold(vault, question, peer)) return *std::move(answer);
     if (question != "status") return "{}";
     // Read again: a keyring may have been exported since.

@@ -36,7 +36,8 @@ Result<OpenFile*> OpenNode(FuseContext& context, const Caller& caller, NodeId no
   const bool truncate_apart = (flags & O_TRUNC) != 0 && CurrentRequestKillsSetId();
   LG_ASSIGN_OR_RETURN(
       OpenFile* const file,
-      vault.Open(caller, node, truncate_apart ? flags & ~O_TRUNC : flags, TimesOf(context)));
+      vault.Open(caller, node, truncate_apart ? (flags & ~O_TRUNC) | kTruncatesNext : flags,
+                 TimesOf(context)));
   if (!truncate_apart) return file;
   AttributeChange empty;
   empty.size = 0;

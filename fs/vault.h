@@ -115,6 +115,10 @@ enum class Times {
             // says so by SetAttributes() where his times are no longer those that he had from here
 };
 
+// A flag of Open() beside those of open(2): the caller truncates the file to nothing before anything
+// else, so that whether its present bytes can be had does not matter.
+inline constexpr int kTruncatesNext = 1 << 30;
+
 // One open of a file. Owned by the vault; given back by Release().
 struct OpenFile {
   NodeId node = 0;
@@ -278,7 +282,8 @@ class Vault {
   virtual Result<Attributes> SetAttributes(const Caller& caller, NodeId node,
                                            const AttributeChange& change, bool kill_suidgid) = 0;
 
-  // Open files. The pointer is valid until Release(). `times` is for the O_TRUNC in `flags` and for
+  // Open files. The pointer is valid until Release(). kLocked, EKEYREVOKED: see UnlockGroup() and
+  // ShredStudy(); not with O_TRUNC. `times` is for the O_TRUNC in `flags` and for
   // all that is done with the file. EACCES: the caller may not (Authorise()); what is open stays
   // so, whoever uses it and whatever changes, as POSIX has it.
   virtual Result<OpenFile*> Open(const Caller& caller, NodeId node, int flags,

@@ -210,7 +210,7 @@ void VaultImpl::NoteOpening(const Caller& caller, OpenFile& file, Action action)
 Result<OpenFile*> VaultImpl::OpenAuthorised(NodeId node, int flags, Times times) {
   const bool writes = (flags & O_ACCMODE) != O_RDONLY || (flags & O_TRUNC) != 0;
   LG_ASSIGN_OR_RETURN(InodePtr state, inodes_->Get(InodeOf(node)));
-  if ((flags & O_TRUNC) == 0) LG_RETURN_IF_ERROR(KeysAtHand(state));
+  if ((flags & (O_TRUNC | kTruncatesNext)) == 0) LG_RETURN_IF_ERROR(KeysAtHand(state));
   auto file = std::make_unique<OpenFile>();
   file->node = node;
   file->flags = flags;

@@ -131,6 +131,7 @@ Status VaultImpl::LockGroup(const Person& by, uint32_t gid) {
   DropPagesOfGroup(gid);
   if (audit_)
     audit_->Note(by.caller, AuditAction::kLock, {}, 0, "gid " + std::to_string(gid));
+  FlushTrail(true);
   return {};
 }
 
@@ -139,6 +140,7 @@ Status VaultImpl::UnlockGroup(const Person& by, uint32_t gid, const SecretBytes&
   if (audit_ && (done || done.error().code == Errc::kAccessDenied))
     audit_->Note(by.caller, AuditAction::kUnlock, {}, done ? 0 : EACCES,
                  "gid " + std::to_string(gid));
+  FlushTrail(true);
   return done;
 }
 
@@ -160,6 +162,7 @@ Status VaultImpl::ChangeGroupKey(const Person& by, uint32_t gid, const GroupKeyC
                  "gid " + std::to_string(gid) +
                      (change.passphrase != nullptr ? ", under a passphrase" : ", no passphrase") +
                      (change.lost ? ", the old one lost" : ""));
+  FlushTrail(true);
   LG_RETURN_IF_ERROR(MoveGroupKeys(present));
   return RenewSecrets();
 }

@@ -31,6 +31,7 @@ Result<uint64_t> VaultImpl::ShredStudy(const Person& by, const std::string& stud
     LG_ASSIGN_OR_RETURN(const auto study_keys, TakeStudyKeys(by, named.front(), reason));
     LG_ASSIGN_OR_RETURN(images, TakeOutShredded(named.front().folder, study_keys));
   }
+  FlushTrail(true);
   LG_RETURN_IF_ERROR(RenewSecrets());
   return images;
 }
