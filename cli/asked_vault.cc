@@ -16,8 +16,8 @@ Error NotUnderstood() {
   return Error(Errc::kInternal, "the answer is not understood: is the mounted version another?");
 }
 
-Result<nlohmann::json> Ask(const FuseMount& mount, const std::string& question) {
-  LG_ASSIGN_OR_RETURN(const std::string answer, AskControl(mount, question));
+Result<nlohmann::json> Ask(const FuseMount& mount, const std::string& question, ControlDoor door) {
+  LG_ASSIGN_OR_RETURN(const std::string answer, AskControl(mount, question, door));
   nlohmann::json json = nlohmann::json::parse(answer, nullptr, false);
   if (!json.is_object()) return NotUnderstood();
   if (json.contains("error"))

@@ -28,7 +28,8 @@ Result<std::optional<FuseMount>> MountOf(const AskedVault& vault);
 
 // Errors that the daemon answers with are given as they were; kUnsupported: it does not know the
 // question. Others as AskControl().
-Result<nlohmann::json> Ask(const FuseMount& mount, const std::string& question);
+Result<nlohmann::json> Ask(const FuseMount& mount, const std::string& question,
+                           ControlDoor door = ControlDoor::kOperators);
 // The daemon's answer for an error.
 std::string Refusal(const Error& error);
 // For an answer that lacks what it should have.

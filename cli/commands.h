@@ -28,6 +28,7 @@ void AddAuditCommand(CLI::App& app, Action& action);
 void AddGroupCommand(CLI::App& app, Action& action);
 void AddStudyCommand(CLI::App& app, Action& action);
 void AddHoldCommand(CLI::App& app, Action& action);
+void AddEmergencyCommand(CLI::App& app, Action& action);
 void AddRulesCommand(CLI::App& app, Action& action);
 
 }  // namespace leadglass

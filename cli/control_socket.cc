@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <optional>
 
@@ -22,22 +23,26 @@ constexpr size_t kMaxQuestion = 1u << 20;  // a configuration, and the groups th
 constexpr size_t kMaxAnswer = 256u << 20;  // a list of unfiled files may be long
 constexpr int kAskTimeoutSeconds = 60;
 
-std::string RuntimeFolder(uid_t uid) {
+std::string RuntimeFolder(uid_t uid, ControlDoor door) {
+  if (door == ControlDoor::kEmergency) return "/run/leadglass-emergency";
   if (uid == 0) return "/run/leadglass";
   const std::string user = "/run/user/" + std::to_string(uid);
   if (::access(user.c_str(), F_OK) == 0) return user + "/leadglass";
   return "/tmp/leadglass-" + std::to_string(uid);
 }
 
-std::string SocketPath(const FuseMount& mount) {
+std::string SocketPath(const FuseMount& mount, ControlDoor door) {
   std::string device = mount.device;
   std::replace(device.begin(), device.end(), ':', '-');
-  return RuntimeFolder(mount.owner) + "/" + device + ".sock";
+  return RuntimeFolder(mount.owner, door) + "/" + device + ".sock";
 }
 
-// The folder may lie in /tmp: it must be ours, and closed to others.
-Status MakeRuntimeFolder(const std::string& folder) {
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+// The folder may lie in /tmp: it must be ours, and none of others'.
+Status MakeRuntimeFolder(const std::string& folder, ControlDoor door) {
+  const mode_t mode = door == ControlDoor::kEmergency ? 0755 : 0700;
+  if (::mkdir(folder.c_str(), mode) == 0) {
+    ::chmod(folder.c_str(), mode);  // whatever the umask is
+  } else if (errno != EEXIST) {
     return SystemError(errno, "make the runtime folder");
   }
   struct stat status {};
@@ -71,10 +76,16 @@ std::optional<ControlPeer> PeerOf(int connection) {
   ucred peer{};
   socklen_t size = sizeof(peer);
   if (::getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
-  return ControlPeer{peer.uid, peer.gid, peer.pid};
+  std::vector<gid_t> groups(64);
+  for (;;) {
+    socklen_t bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const int got = ::getsockopt(connection, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes);
+    if (got != 0 && errno != ERANGE) return std::nullopt;
+    groups.resize(bytes / sizeof(gid_t));
+    if (got == 0) break;
+  }
+  return ControlPeer{peer.uid, peer.gid, peer.pid, std::move(groups)};
 }
-
-bool MayAsk(const ControlPeer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
 
 void SetTimeout(int socket) {
   const timeval limit = {kAskTimeoutSeconds, 0};
@@ -82,13 +93,15 @@ void SetTimeout(int socket) {
   ::setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
 }
 
-// Until the peer has closed its side, or `limit` bytes came.
-std::string Receive(int socket, size_t limit) {
+using TimePoint = std::chrono::steady_clock::time_point;
+
+// Until the peer has closed its side, `limit` bytes came, or it is that late.
+std::string Receive(int socket, size_t limit, TimePoint end = TimePoint::max()) {
   std::string text;
   std::array<char, 65536> part{};
   // A question with a passphrase fits, so that no copy is left behind by growing.
   text.reserve(8192);
-  while (text.size() < limit) {
+  while (text.size() < limit && std::chrono::steady_clock::now() < end) {
     const ssize_t got = ::recv(socket, part.data(), part.size(), 0);
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
@@ -110,11 +123,15 @@ bool Send(int socket, std::string_view text) {
 
 }  // namespace
 
-ControlServer::ControlServer(UniqueFd listener, std::string path, ino_t inode, Handler handler)
+bool IsOperator(const ControlPeer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
+
+ControlServer::ControlServer(UniqueFd listener, std::string path, ino_t inode, Handler handler,
+                             Admits admits)
     : listener_(std::move(listener)),
       path_(std::move(path)),
       inode_(inode),
-      handler_(std::move(handler)) {
+      handler_(std::move(handler)),
+      admits_(std::move(admits)) {
   thread_ = std::jthread([this](const std::stop_token& stop) { Serve(stop); });
 }
 
@@ -128,10 +145,10 @@ ControlServer::~ControlServer() {
   if (::lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_) ::unlink(path_.c_str());
 }
 
-Result<std::unique_ptr<ControlServer>> ControlServer::Start(const FuseMount& mount,
-                                                            Handler handler) {
-  LG_RETURN_IF_ERROR(MakeRuntimeFolder(RuntimeFolder(mount.owner)));
-  const std::string path = SocketPath(mount);
+Result<std::unique_ptr<ControlServer>> ControlServer::Start(const FuseMount& mount, Handler handler,
+                                                            ControlDoor door, Admits admits) {
+  LG_RETURN_IF_ERROR(MakeRuntimeFolder(RuntimeFolder(mount.owner, door), door));
+  const std::string path = SocketPath(mount, door);
   LG_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
   UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!listener) return SystemError(errno, "control socket");
@@ -140,11 +157,14 @@ Result<std::unique_ptr<ControlServer>> ControlServer::Start(const FuseMount& mou
   if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return SystemError(errno, "bind the control socket");
   }
+  if (door == ControlDoor::kEmergency && ::chmod(path.c_str(), 0666) != 0) {
+    return SystemError(errno, "open the emergency socket to users");
+  }
   if (::listen(listener.get(), 8) != 0) return SystemError(errno, "listen on the control socket");
   struct stat status {};
   if (::lstat(path.c_str(), &status) != 0) return SystemError(errno, "control socket");
-  return std::unique_ptr<ControlServer>(
-      new ControlServer(std::move(listener), path, status.st_ino, std::move(handler)));
+  return std::unique_ptr<ControlServer>(new ControlServer(std::move(listener), path, status.st_ino,
+                                                          std::move(handler), std::move(admits)));
 }
 
 void ControlServer::Serve(const std::stop_token& stop) {
@@ -156,15 +176,19 @@ void ControlServer::Serve(const std::stop_token& stop) {
     if (!connection) continue;
     SetTimeout(connection.get());
     const auto peer = PeerOf(connection.get());
-    if (!peer || !MayAsk(*peer)) continue;
-    std::string question = Receive(connection.get(), kMaxQuestion);
+    if (!peer || !admits_(*peer)) continue;
+    // Who dribbles keeps others waiting.
+    const TimePoint late =
+        std::chrono::steady_clock::now() + std::chrono::seconds(kAskTimeoutSeconds);
+    std::string question = Receive(connection.get(), kMaxQuestion, late);
     Send(connection.get(), handler_(question, *peer));
     ::explicit_bzero(question.data(), question.size());
   }
 }
 
-Result<std::string> AskControl(const FuseMount& mount, const std::string& question) {
-  LG_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(SocketPath(mount)));
+Result<std::string> AskControl(const FuseMount& mount, const std::string& question,
+                               ControlDoor door) {
+  LG_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(SocketPath(mount, door)));
   const UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!socket) return SystemError(errno, "control socket");
   SetTimeout(socket.get());

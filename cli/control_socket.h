@@ -3,10 +3,12 @@
 
 // How commands (`leadglass status`, `leadglass config`) ask the process behind a mount: one
 // question, one answer, over a Unix socket. Only root and the user who mounted are answered
-// (SO_PEERCRED), whatever the socket's modes are.
+// (SO_PEERCRED), whatever the socket's modes are. A mount of root's has a second one, with a thread
+// of its own, for those whom the vault's configuration lets take emergency access.
 //
 // The socket is named after the mount's device number, which the asker finds in the mount table:
 //   /run/leadglass/0-52.sock   for root; else /run/user/<uid>/leadglass, or /tmp/leadglass-<uid>
+//   /run/leadglass-emergency/0-52.sock
 
 #include <sys/types.h>
 
@@ -14,6 +16,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "crypto/base/unique_fd.h"
 #include "fs/fuse_mounts.h"
@@ -25,7 +28,13 @@ struct ControlPeer {
   uid_t uid = 0;
   gid_t gid = 0;
   pid_t pid = 0;
+  std::vector<gid_t> groups;  // supplementary, when it connected
 };
+
+enum class ControlDoor { kOperators, kEmergency };
+
+// Whether it is root, or the user that this process runs as.
+bool IsOperator(const ControlPeer& peer);
 
 class ControlServer {
  public:
@@ -33,28 +42,35 @@ class ControlServer {
   // the server's own thread, one question at a time.
   using Handler = std::function<std::string(const std::string& question, const ControlPeer& peer)>;
 
+  // Whether a peer is listened to at all; asked before anything is read.
+  using Admits = std::function<bool(const ControlPeer& peer)>;
+
   // Listens until destroyed. An older socket in its place is removed: its mount is gone, or the
   // device number would not be ours. Its process may still be closing its vault: it then leaves
   // ours alone.
-  static Result<std::unique_ptr<ControlServer>> Start(const FuseMount& mount, Handler handler);
+  static Result<std::unique_ptr<ControlServer>> Start(const FuseMount& mount, Handler handler,
+                                                      ControlDoor door = ControlDoor::kOperators,
+                                                      Admits admits = IsOperator);
   // Waits for the answer that is being given.
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 
  private:
-  ControlServer(UniqueFd listener, std::string path, ino_t inode, Handler handler);
+  ControlServer(UniqueFd listener, std::string path, ino_t inode, Handler handler, Admits admits);
   void Serve(const std::stop_token& stop);
 
   UniqueFd listener_;
   const std::string path_;
   const ino_t inode_;  // of the socket that we put there
   const Handler handler_;
+  const Admits admits_;
   std::jthread thread_;
 };
 
 // kUnavailable: nobody listens (the process is gone, or not ours to ask). kAccessDenied: the
 // process does not answer this user.
-Result<std::string> AskControl(const FuseMount& mount, const std::string& question);
+Result<std::string> AskControl(const FuseMount& mount, const std::string& question,
+                               ControlDoor door = ControlDoor::kOperators);
 
 }  // namespace leadglass

@@ -50,6 +50,7 @@ int Run(int argc, char** argv) {
   AddGroupCommand(app, action);
   AddStudyCommand(app, action);
   AddHoldCommand(app, action);
+  AddEmergencyCommand(app, action);
   AddRulesCommand(app, action);
   try {
     app.parse(argc, argv);

@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <thread>
@@ -10,12 +11,14 @@
 #include "cli/audit_access.h"
 #include "cli/configuration_access.h"
 #include "cli/control_socket.h"
+#include "cli/emergency_orders.h"
 #include "cli/group_access.h"
 #include "cli/hold_access.h"
 #include "cli/logging.h"
 #include "cli/output.h"
 #include "cli/remembered_head.h"
 #include "cli/status_report.h"
+#include "cli/users.h"
 #include "cli/vault_access.h"
 #include "fs/fuse_session.h"
 #include "index/parser_worker.h"
@@ -130,6 +133,7 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
     if (auto answer = AnswerAudit(vault, question)) return *std::move(answer);
     if (auto answer = AnswerGroup(vault, question, peer)) return *std::move(answer);
     if (auto answer = AnswerHold(vault, question, peer)) return *std::move(answer);
+    if (auto answer = AnswerEmergency(vault, question, peer)) return *std::move(answer);
     if (question != "status") return "{}";
     // Read again: a keyring may have been exported since.
     const auto info = VaultKeys::Inspect(PosixFileSystem(), plan.folder);
@@ -138,6 +142,25 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
   auto server = ControlServer::Start(*mount, answer_to);
   if (!server) {
     LogWarning("no control socket: " + ToString(server.error()));
+    return nullptr;
+  }
+  return std::move(*server);
+}
+
+// Without it only who operates the vault gives emergency access.
+std::unique_ptr<ControlServer> StartEmergencyDoor(const MountPlan& plan, Vault& vault) {
+  if (::geteuid() != 0) return nullptr;  // others may not enter, or find no such socket
+  const auto mount = OwnMount(plan.mountpoint);
+  if (!mount) return nullptr;  // StartControl() said why
+  auto server = ControlServer::Start(
+      *mount,
+      [&](const std::string& question, const ControlPeer& peer) {
+        return AnswerEmergency(vault, question, peer).value_or("{}");
+      },
+      ControlDoor::kEmergency,
+      [&](const ControlPeer& peer) { return vault.MayTakeEmergency(PersonOf(peer)); });
+  if (!server) {
+    LogWarning("no emergency socket: " + ToString(server.error()));
     return nullptr;
   }
   return std::move(*server);
@@ -169,6 +192,7 @@ ExitCode Serve(const MountPlan& plan, const VaultKeys& keys, Vault& vault,
   {
     const HeadKeeper keeper(vault, remembered);
     const auto control = StartControl(plan, keys, vault);
+    const auto emergency = StartEmergencyDoor(plan, vault);
     const std::jthread signals = WatchSignals(**session);
     looped = (*session)->Loop();
   }

@@ -2,9 +2,10 @@
 #include "cli/mount_options.h"
 
 #include <array>
-#include <charconv>
 #include <sstream>
 #include <string_view>
+
+#include "fs/duration.h"
 
 namespace leadglass {
 
@@ -54,26 +55,6 @@ bool Set(MountOptionSet& set, std::string_view option) {
 }
 
 constexpr std::string_view kHorizon = "horizon=";
-constexpr int64_t kLongestHorizonDays = 36'500;
-
-// "90s", "15m", "24h", "7d"; a bare number is seconds.
-std::optional<std::chrono::seconds> ParseDuration(std::string_view text) {
-  int64_t unit = 1;
-  constexpr std::array<std::pair<char, int64_t>, 4> kUnits = {
-      {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}}};
-  for (const auto& [letter, seconds] : kUnits) {
-    if (text.empty() || text.back() != letter) continue;
-    unit = seconds;
-    text.remove_suffix(1);
-    break;
-  }
-  int64_t number = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failed != std::errc() || end != text.data() + text.size() || number < 0 ||
-      number > kLongestHorizonDays * 86400 / unit)
-    return std::nullopt;
-  return std::chrono::seconds(number * unit);
-}
 
 }  // namespace
 

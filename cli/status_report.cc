@@ -84,6 +84,7 @@ void AddOpenVault(Json& json, Vault& vault) {
   json["filed"] = status->filed;
   json["unfiled"] = status->unfiled;
   json["held_studies"] = status->held_studies;
+  json["emergencies"] = status->emergencies;
   json["log_bytes"] = status->log_bytes;
   json["dead_bytes"] = status->dead_bytes;
   json["stale_bytes"] = status->stale_bytes;
@@ -105,21 +106,14 @@ struct Line {
 };
 
 constexpr Line kLines[] = {
-    {"mountpoint", "mounted at"},
-    {"folder", "vault"},
-    {"vault_id", "vault id"},
-    {"format", "format"},
-    {"key_epoch", "key epoch"},
-    {"pid", "process"},
-    {"read_only", "read-only"},
-    {"inodes", "inodes"},
-    {"filed", "in the views"},
-    {"unfiled", "in no view"},
-    {"held_studies", "held studies"},
-    {"log_bytes", "log", true},
-    {"dead_bytes", "of it dead", true},
-    {"index_bytes", "index", true},
-    {"available_bytes", "room left", true},
+    {"mountpoint", "mounted at"},     {"folder", "vault"},
+    {"vault_id", "vault id"},         {"format", "format"},
+    {"key_epoch", "key epoch"},       {"pid", "process"},
+    {"read_only", "read-only"},       {"inodes", "inodes"},
+    {"filed", "in the views"},        {"unfiled", "in no view"},
+    {"held_studies", "held studies"}, {"emergencies", "emergency access"},
+    {"log_bytes", "log", true},       {"dead_bytes", "of it dead", true},
+    {"index_bytes", "index", true},   {"available_bytes", "room left", true},
 };
 
 Rows PlainRows(const Json& json) {

@@ -37,9 +37,14 @@ std::string NameOfUser(uint32_t uid) {
 }
 
 Person PersonOf(const ControlPeer& peer) {
-  return {{peer.uid, peer.gid, peer.pid, 0}, NameOfUser(peer.uid)};
+  return {{peer.uid, peer.gid, peer.pid, 0}, NameOfUser(peer.uid), peer.groups, IsOperator(peer)};
 }
 
-Person ThisPerson() { return PersonOf({::getuid(), ::getgid(), ::getpid()}); }
+// Who can open the vault with its passphrase operates it.
+Person ThisPerson() {
+  Person person = PersonOf({::getuid(), ::getgid(), ::getpid(), {}});
+  person.operates = true;
+  return person;
+}
 
 }  // namespace leadglass

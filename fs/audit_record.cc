@@ -80,6 +80,8 @@ std::string_view NameOf(AuditAction action) {
     case AuditAction::kLostTrail: return "lost-trail";
     case AuditAction::kHold: return "hold";
     case AuditAction::kRelease: return "release";
+    case AuditAction::kEmergency: return "emergency";
+    case AuditAction::kEmergencyEnd: return "emergency-end";
     case AuditAction::kLock: return "lock";
     case AuditAction::kUnlock: return "unlock";
     case AuditAction::kGroupKey: return "group-key";

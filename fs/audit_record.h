@@ -39,6 +39,8 @@ enum class AuditAction : uint8_t {
                     // that could not be recorded
   kHold = 16,       // a legal hold was put on a study
   kRelease = 17,    // ... and taken off
+  kEmergency = 18,  // emergency access was given, or asked for
+  kEmergencyEnd = 19,
   kLock = 20,      // a group was locked
   kUnlock = 21,    // or unlocked, or its passphrase did not fit
   kGroupKey = 22,  // a group was given another key or passphrase

@@ -7,6 +7,7 @@
 #include <sstream>
 #include <toml.hpp>
 
+#include "fs/duration.h"
 #include "index/dicom_facts.h"
 #include "index/wanted_elements.h"
 
@@ -159,8 +160,30 @@ std::vector<FilingRule> RulesOf(const toml::value& value) {
   return rules;
 }
 
+Configuration::Emergency EmergencyOf(const toml::value& value) {
+  if (!value.is_table()) Refuse(value, "emergency access is written as [emergency]");
+  RefuseOthers(value, {"groups", "longest"}, "in [emergency]");
+  Configuration::Emergency emergency;
+  if (value.contains("groups")) {
+    const toml::value& groups = value.at("groups");
+    if (!groups.is_array()) Refuse(groups, "'groups' is a list of groups");
+    for (const toml::value& one : groups.as_array())
+      emergency.groups.push_back(TextOf(one, "a group in [emergency]"));
+  }
+  if (value.contains("longest")) {
+    const toml::value& longest = value.at("longest");
+    const auto time = ParseDuration(TextOf(longest, "'longest'"));
+    if (!time || *time < std::chrono::minutes(1) || *time > std::chrono::hours(24 * 31))
+      Refuse(longest,
+             "'longest' is a time such as \"30m\" or \"8h\", of a minute at least and 31 "
+             "days at most");
+    emergency.longest_seconds = time->count();
+  }
+  return emergency;
+}
+
 Configuration FromToml(const toml::value& document) {
-  RefuseOthers(document, {"root", "default_group", "rule"}, "at the top");
+  RefuseOthers(document, {"root", "default_group", "emergency", "rule"}, "at the top");
   Configuration configuration;
   if (document.contains("root")) {
     const toml::value& root = document.at("root");
@@ -170,6 +193,8 @@ Configuration FromToml(const toml::value& document) {
   }
   if (document.contains("default_group"))
     configuration.default_group = TextOf(document.at("default_group"), "'default_group'");
+  if (document.contains("emergency"))
+    configuration.emergency = EmergencyOf(document.at("emergency"));
   if (document.contains("rule")) configuration.rules = RulesOf(document.at("rule"));
   return configuration;
 }
@@ -213,6 +238,13 @@ Result<Configuration> ParseConfiguration(std::string_view toml) {
 }
 
 std::vector<std::string> GroupsOf(const Configuration& configuration) {
+  std::vector<std::string> groups = FilingGroupsOf(configuration);
+  std::set<std::string> all(groups.begin(), groups.end());
+  all.insert(configuration.emergency.groups.begin(), configuration.emergency.groups.end());
+  return {all.begin(), all.end()};
+}
+
+std::vector<std::string> FilingGroupsOf(const Configuration& configuration) {
   std::set<std::string> groups;
   if (!configuration.default_group.empty()) groups.insert(configuration.default_group);
   for (const FilingRule& rule : configuration.rules) {

@@ -21,6 +21,13 @@ struct Configuration {
   Root root = Root::kAll;
   std::string default_group;  // of studies that no rule matches; empty: the vault's owner's
   std::vector<FilingRule> rules;
+  // Who may take emergency access for himself, and for how long anybody has it at most.
+  struct Emergency {
+    std::vector<std::string> groups;
+    int64_t longest_seconds = 24 * 60 * 60;
+    bool operator==(const Emergency&) const = default;
+  };
+  Emergency emergency;
   bool operator==(const Configuration&) const = default;
 };
 
@@ -35,5 +42,7 @@ Result<Configuration> ParseConfiguration(std::string_view toml);
 
 // The groups that it names, sorted, each once.
 std::vector<std::string> GroupsOf(const Configuration& configuration);
+// Those of them to which it gives studies.
+std::vector<std::string> FilingGroupsOf(const Configuration& configuration);
 
 }  // namespace leadglass

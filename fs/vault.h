@@ -68,7 +68,20 @@ struct Caller {
 // Who asks for something at the command line.
 struct Person {
   Caller caller;
-  std::string name;  // of the user, here and now; empty: he has none
+  std::string name;           // of the user, here and now; empty: he has none
+  std::vector<gid_t> groups;  // supplementary
+  bool operates = false;      // root, or who mounted the vault
+};
+
+// A patient or study that is to be open to a user for a while.
+struct EmergencyOrder {
+  uint32_t uid = 0;  // who may, and his name
+  std::string user;
+  std::string study;       // as Vault::AddHold() has it; a path may also be a patient's folder
+  std::string patient_id;  // PatientID, instead of that
+  std::optional<std::string> issuer;  // IssuerOfPatientID; nullopt: there is one only
+  std::string reason;                 // CheckReason() of fs/study_holds.h
+  int64_t nanos = 0;
 };
 
 // What stat(2) tells.
@@ -166,6 +179,7 @@ struct VaultStatus {
   uint64_t filed = 0;
   uint64_t unfiled = 0;
   uint64_t held_studies = 0;  // under a legal hold
+  uint64_t emergencies = 0;   // grants of emergency access in force
   uint64_t log_bytes = 0;     // of the disk
   uint64_t available_bytes = 0;
   // Of log_bytes: what nothing needs any more, and goes back to the disk once it is older than the
@@ -384,6 +398,22 @@ class Vault {
   //     then what is left to do is done by itself.
   virtual Result<uint64_t> ShredStudy(const Person& by, const std::string& study,
                                       const std::string& reason) = 0;
+
+  // Emergency access: the user of `order` may read what it names, and find it in /patients, for so
+  // long, whatever his groups let him. On record, durably, before it is so; its end is, too. Gives
+  // what was given, under one id; it survives a remount for writing, and ends by itself.
+  //   kAccessDenied: `by` does not operate the vault, and is in no group that the configuration
+  //     lets take it for himself. kNotFound: no such patient or study. kInvalidArgument: the
+  //     reason, or the time (Configuration::Emergency), or a patient of several issuers.
+  //   kUnavailable: the audit trail cannot be written.
+  virtual Result<std::vector<EmergencyRecord>> BeginEmergency(const Person& by,
+                                                              const EmergencyOrder& order) = 0;
+  // Whether the configuration lets somebody take it for himself.
+  virtual bool MayTakeEmergency(const Person& person) const = 0;
+  // Ends it before its time: who operates the vault, or its user. What he opened stays open.
+  virtual Result<std::vector<EmergencyRecord>> EndEmergency(const Person& by, uint32_t id) = 0;
+  // All that did not end.
+  virtual Result<std::vector<EmergencyRecord>> Emergencies() const = 0;
 
   // The kernel dropped its last reference to the node.
   virtual void Forget(NodeId node) = 0;

@@ -134,7 +134,8 @@ Result<bool> VaultImpl::PermitsAny(const Credentials& credentials, const InodeRe
 }
 
 Result<bool> VaultImpl::MaySeePatient(const Credentials& credentials, InodeId folder) const {
-  bool sees = false;
+  bool sees = IsPatientOpenTo(credentials, folder);
+  if (sees) return true;
   Status failed;
   LG_RETURN_IF_ERROR(index_->VisitViewers(folder, [&](const Viewer& viewer, InodeId study) {
     if (!credentials.Is(viewer)) return true;
@@ -187,8 +188,11 @@ Status VaultImpl::ListPatients(
       return false;
     }));
   }
+  // In an emergency there are more, which stand among the others.
+  std::vector<InodeId> more = emergencies_.PatientsOf(credentials.uid());
+  std::erase_if(more, [&](InodeId patient) { return patient <= after; });
   Status failed;
-  LG_RETURN_IF_ERROR(index_->VisitPatientsOf(credentials.AsViewers(), after, [&](InodeId patient) {
+  const auto show = [&](InodeId patient) {
     const auto sees = MaySeePatient(credentials, patient);
     if (!sees) failed = sees.error();
     if (!sees || !*sees) return failed.has_value();
@@ -196,7 +200,19 @@ Status VaultImpl::ListPatients(
     if (!name) failed = name.error();
     if (!name || !*name) return failed.has_value();  // it has just gone
     return visitor(**name, patient | kByFolder);
+  };
+  bool goes_on = true;
+  const auto show_more = [&](InodeId before) {
+    for (; goes_on && !more.empty() && more.front() < before; more.erase(more.begin()))
+      goes_on = show(more.front());
+    if (!more.empty() && more.front() == before) more.erase(more.begin());
+  };
+  LG_RETURN_IF_ERROR(index_->VisitPatientsOf(credentials.AsViewers(), after, [&](InodeId patient) {
+    show_more(patient);
+    goes_on = goes_on && show(patient);
+    return goes_on;
   }));
+  show_more(UINT64_MAX);
   return failed;
 }
 
@@ -242,12 +258,27 @@ Result<StudyAccess> VaultImpl::AccessOf(InodeId study) const {
 }
 
 Result<InodeRecord> VaultImpl::EffectiveRecord(InodeRecord record) const {
-  if (record.study == kNoInode) return record;
-  LG_ASSIGN_OR_RETURN(const StudyAccess access, AccessOf(record.study));
-  return WithAccess(std::move(record), access);
+  LG_ASSIGN_OR_RETURN(const auto users, EmergencyUsersOf(record));
+  std::optional<uint32_t> mask;
+  if (!users.empty()) {
+    LG_ASSIGN_OR_RETURN(const ByteVector acl, EmergencyAcl(record, users));
+    LG_ASSIGN_OR_RETURN(mask, AclMode(acl));
+  }
+  if (record.study != kNoInode) {
+    LG_ASSIGN_OR_RETURN(const StudyAccess access, AccessOf(record.study));
+    record = WithAccess(std::move(record), access);
+  }
+  // Where the group has no bit the kernel does not look at a list.
+  if (mask) record.mode = (record.mode & ~uint32_t{0070}) | (*mask & 0070);
+  return record;
 }
 
 Result<std::optional<ByteVector>> VaultImpl::EffectiveAcl(const InodeRecord& record) const {
+  LG_ASSIGN_OR_RETURN(const auto users, EmergencyUsersOf(record));
+  if (!users.empty()) {
+    LG_ASSIGN_OR_RETURN(ByteVector acl, EmergencyAcl(record, users));
+    return std::optional(std::move(acl));
+  }
   if (record.study == kNoInode) return index_->GetXattr(record.inode, kAclAccessXattr);
   LG_ASSIGN_OR_RETURN(auto acl, index_->GetXattr(record.study, kAclAccessXattr));
   if (!acl || S_ISDIR(record.mode)) return acl;
@@ -285,6 +316,7 @@ Result<Attributes> VaultImpl::SetViewFolderAttributes(const InodePtr& state,
     InodeRecord record = state->record;
     Transaction transaction;
     transaction.use_reserve = true;
+    if (is_study && change.mode) LG_RETURN_IF_ERROR(TakesAccess(record));
     if (takes_access && change.gid) record.gid = *change.gid;
     if (state->id == kPatientsInode && change.uid) record.uid = *change.uid;
     if (takes_access && change.mode) {
@@ -310,6 +342,13 @@ Result<Attributes> VaultImpl::SetViewFolderAttributes(const InodePtr& state,
   return GetAttributes(state->id);
 }
 
+// What is shown of a study during an emergency is not what it has: a change that was made out of it
+// would keep the one for good.
+Status VaultImpl::TakesAccess(const InodeRecord& study) const {
+  LG_ASSIGN_OR_RETURN(const auto users, EmergencyUsersOf(study));
+  return users.empty() ? Status() : Status(PosixError(EBUSY));
+}
+
 bool VaultImpl::FollowsAStudy(const InodePtr& state) {
   ReaderLock lock(state->mutex);
   const bool view_folder = (state->record.flags & kInodeViewFolder) != 0;
@@ -332,6 +371,7 @@ Status VaultImpl::SetViewAcl(const InodePtr& state, std::string_view name,
     WriterLock lock(state->mutex);
     LG_ASSIGN_OR_RETURN(const auto old, index_->GetXattr(state->id, name));
     InodeRecord record = state->record;
+    LG_RETURN_IF_ERROR(TakesAccess(record));
     record.ctime = clock_.WallNanos();
     Transaction transaction;
     transaction.use_reserve = true;

@@ -106,6 +106,7 @@ Status VaultImpl::FileAndCommit(const InodePtr& state, bool into_views) {
   }
   if (const DicomFacts* facts = ImageFacts(**outcome); stored && facts != nullptr)
     AuditStored(writer, state->id, *facts);
+  if (stored) (void)FollowEmergencies();  // damage is told to who asks for what is damaged
   return {};
 }
 

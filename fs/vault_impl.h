@@ -3,9 +3,9 @@
 
 // VaultImpl: the vault's state and how its parts hang together. Its methods are spread by subject:
 // vault_open.cc (life), vault_commit.cc (one transaction), vault_names.cc, vault_rename.cc,
-// vault_attributes.cc, vault_access.cc, vault_holds.cc, vault_named.cc, vault_audit.cc,
-// vault_rules.cc, vault_xattr.cc,
-// vault_data.cc, vault_filing.cc, vault_upkeep.cc, vault_space.cc, vault_check.cc.
+// vault_attributes.cc, vault_access.cc, vault_holds.cc, vault_emergency.cc, vault_named.cc,
+// vault_audit.cc, vault_rules.cc, vault_xattr.cc, vault_data.cc, vault_filing.cc, vault_upkeep.cc,
+// vault_space.cc, vault_check.cc.
 //
 // A change is a Transaction: operations of one commit, and the inode records that hold once the
 // transaction is accepted. Commit() gathers it for the next commit of the log and stages it in the
@@ -23,9 +23,10 @@
 #include <thread>
 #include <unordered_map>
 
+#include "fs/active_configuration.h"
 #include "fs/audit_trail.h"
-#include "fs/configuration.h"
 #include "fs/credentials.h"
+#include "fs/emergency_access.h"
 #include "fs/gathered_operations.h"
 #include "fs/id_source.h"
 #include "fs/inode_state.h"
@@ -34,6 +35,7 @@
 #include "fs/reserving_file_system.h"
 #include "fs/study_access.h"
 #include "fs/study_holds.h"
+#include "fs/transaction.h"
 #include "fs/vault.h"
 #include "index/dicom_facts.h"
 #include "index/parser_worker.h"
@@ -41,22 +43,6 @@
 namespace leadglass {
 
 class ViewEditor;
-
-// What one commit changes.
-struct Transaction {
-  Operations operations;
-  // Records to hold in memory after the commit; their inode locks are held by the caller.
-  std::vector<std::pair<InodePtr, InodeRecord>> records;
-  // States whose pending extents are part of the commit.
-  std::vector<InodePtr> contents;
-  // Frees space, or is too small to matter: may draw on the reserve of a full disk.
-  bool use_reserve = false;
-
-  // Changes an inode's record. The commit states the record with the committed size.
-  void Put(const InodePtr& state, const InodeRecord& record);
-  // Changes an inode's record together with all pending extents of the file.
-  void PutWithContent(const InodePtr& state, const InodeRecord& record);
-};
 
 class VaultImpl final : public Vault {
  public:
@@ -122,6 +108,11 @@ class VaultImpl final : public Vault {
                                              const std::string& reason) override;
   Result<std::vector<HoldRecord>> Holds() const override;
   Result<bool> IsHeld(std::string_view study_identity) const override;
+  Result<std::vector<EmergencyRecord>> BeginEmergency(const Person& by,
+                                                      const EmergencyOrder& order) override;
+  bool MayTakeEmergency(const Person& person) const override;
+  Result<std::vector<EmergencyRecord>> EndEmergency(const Person& by, uint32_t id) override;
+  Result<std::vector<EmergencyRecord>> Emergencies() const override;
   Result<std::vector<GroupState>> Groups() override;
   Status LockGroup(const Person& by, uint32_t gid) override;
   Status UnlockGroup(const Person& by, uint32_t gid, const SecretBytes& passphrase) override;
@@ -225,13 +216,10 @@ class VaultImpl final : public Vault {
   Result<Attributes> SetViewFolderAttributes(const InodePtr& state, const AttributeChange& change);
   // Whether it is a study's folder, or something whose access a folder of the views decides.
   static bool FollowsAStudy(const InodePtr& state);
+  // EBUSY: not while somebody has emergency access.
+  Status TakesAccess(const InodeRecord& study) const;
   // Of such a thing, nullopt: without one. What is not a study's folder is left as it is.
   Status SetViewAcl(const InodePtr& state, std::string_view name, std::optional<ByteSpan> acl);
-  struct ActiveConfiguration {
-    PutConfiguration stored;
-    Configuration parsed;
-    std::optional<uint32_t> GidOf(std::string_view group) const;
-  };
   Status LoadConfiguration();
   std::shared_ptr<const ActiveConfiguration> Active() const;  // null: none was ever set
   // What the rules say of an image that was written to `folder`.
@@ -253,8 +241,8 @@ class VaultImpl final : public Vault {
   Result<std::vector<HoldRecord>> HoldsOn(const std::string& study,
                                           std::optional<uint32_t> id) const;
   std::optional<StudyHolds::Held> HeldBy(const InodeRecord& record) const;
-  // What keeps a file's bytes as they are; nullopt: nothing. Its lock is held, and still held when
-  // they change: who puts a hold waits for it.
+  // What keeps a file's bytes as they are. Its lock is held until they have changed: who puts a
+  // hold waits for it.
   Result<std::optional<HoldRecord>> HoldOnBytes(const InodeState& state) const;
   // Records what was refused, and gives EPERM. Without any inode's lock.
   Status RefuseHeld(const Caller& caller, AuditAction action, const InodeRecord& record,
@@ -275,8 +263,28 @@ class VaultImpl final : public Vault {
   // Every folder of that kind, with what the audit trail calls it: walks the view.
   Status VisitPatientsAndStudies(
       EntityKind kind, const std::function<bool(InodeId, const AuditSubject&)>& visitor) const;
-  // As AddHold() has it; not empty.
+  // As AddHold() and EmergencyOrder have it; not empty.
   Result<std::vector<EntityRecord>> StudiesNamed(const std::string& study) const;
+  Result<std::vector<EntityRecord>> PatientsNamed(const std::string& id,
+                                                  const std::optional<std::string>& issuer) const;
+
+  // vault_emergency.cc
+  Status LoadEmergencies();
+  // After folders may have come and gone.
+  Status FollowEmergencies();
+  void EndWhatIsOver();
+  Status EndGrants(const Caller& by, const std::vector<EmergencyRecord>& grants,
+                   const std::string& why) LG_REQUIRES(names_mutex_);
+  void EmergencyChanged(const EmergencyAccess::Place& place) LG_REQUIRES(names_mutex_);
+  Status MayOrder(const Person& by, const EmergencyOrder& order) const;
+  Result<std::vector<EntityRecord>> EntitiesOf(const EmergencyOrder& order) const;
+  Result<EmergencyAccess::Place> PlaceOf(EntityKind kind, std::string_view identity) const;
+  static AuditSubject SubjectOfGrant(const EmergencyRecord& grant);
+  // To whom a study, or what belongs to one, is open beyond its mode and list; as a list.
+  Result<std::vector<uint32_t>> EmergencyUsersOf(const InodeRecord& record) const;
+  Result<ByteVector> EmergencyAcl(const InodeRecord& record,
+                                  const std::vector<uint32_t>& users) const;
+  bool IsPatientOpenTo(const Credentials& credentials, InodeId patient) const;
   // vault_groups.cc
   // kLocked: an image of a study in a locked group. EKEYREVOKED: it was shredded. No inode's lock is
   // held.
@@ -486,6 +494,7 @@ class VaultImpl final : public Vault {
   std::atomic<bool> root_reads_all_{true};  // as the configuration in force says
   mutable StudyAccessCache study_access_;
   StudyHolds holds_;
+  EmergencyAccess emergencies_{clock_};
 
   std::unique_ptr<AuditTrail> audit_;  // set by Start(); null where the vault is read-only
   mutable Mutex subjects_mutex_;

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "fs/vault_impl.h"
 
@@ -92,6 +93,31 @@ Result<std::vector<EntityRecord>> VaultImpl::StudiesNamed(const std::string& stu
     if (entity) named.push_back(*std::move(entity));
   }
   if (named.empty()) return NoSuch("study");
+  return named;
+}
+
+Result<std::vector<EntityRecord>> VaultImpl::PatientsNamed(
+    const std::string& id, const std::optional<std::string>& issuer) const {
+  std::vector<InodeId> folders;
+  std::set<std::string> issuers;
+  LG_RETURN_IF_ERROR(VisitPatientsAndStudies(
+      EntityKind::kPatient, [&](InodeId folder, const AuditSubject& subject) {
+        if (subject.patient_id != id || (issuer && subject.issuer != *issuer)) return true;
+        folders.push_back(folder);
+        issuers.insert(subject.issuer);
+        return true;
+      }));
+  // Numbers of different issuers are different people's.
+  if (issuers.size() > 1)
+    return Error(Errc::kInvalidArgument, "patients of " + std::to_string(issuers.size()) +
+                                             " issuers have that PatientID: name one with "
+                                             "--issuer");
+  std::vector<EntityRecord> named;
+  for (const InodeId folder : folders) {
+    LG_ASSIGN_OR_RETURN(auto entity, index_->GetEntityOfFolder(folder));
+    if (entity) named.push_back(*std::move(entity));
+  }
+  if (named.empty()) return NoSuch("patient");
   return named;
 }
 

@@ -195,6 +195,7 @@ Status VaultImpl::Start() {
   LG_RETURN_IF_ERROR(key_store_->Load());
   inodes_ = std::make_unique<InodeTable>(*index_, clock_);
   LG_RETURN_IF_ERROR(OpenTrail());
+  LG_RETURN_IF_ERROR(LoadEmergencies());
   if (!options_.read_only) {
     LG_RETURN_IF_ERROR(SweepOrphans());
     CheckRoom();
@@ -337,6 +338,7 @@ Result<VaultStatus> VaultImpl::GetStatus() {
   status.filed = counts.filed;
   status.unfiled = counts.unfiled;
   status.held_studies = holds_.studies();
+  status.emergencies = emergencies_.All().size();
   status.log_bytes = space.log_bytes;
   status.available_bytes = space.writable_bytes;
   status.unaudited = audit_ && audit_->failed();

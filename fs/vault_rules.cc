@@ -52,12 +52,12 @@ Status VaultImpl::LoadConfiguration() {
   return {};
 }
 
-std::shared_ptr<const VaultImpl::ActiveConfiguration> VaultImpl::Active() const {
+std::shared_ptr<const ActiveConfiguration> VaultImpl::Active() const {
   MutexLock lock(configuration_mutex_);
   return configuration_;
 }
 
-std::optional<uint32_t> VaultImpl::ActiveConfiguration::GidOf(std::string_view group) const {
+std::optional<uint32_t> ActiveConfiguration::GidOf(std::string_view group) const {
   for (const ConfiguredGroup& known : stored.groups)
     if (known.name == group) return known.gid;
   return std::nullopt;
@@ -83,9 +83,13 @@ Result<uint32_t> VaultImpl::SetConfiguration(std::string text,
   MutexLock names(names_mutex_);  // no study is given its group meanwhile
   if (const auto active = Active()) {
     next.stored.version = active->stored.version + 1;
+    const std::vector<std::string> filing = FilingGroupsOf(next.parsed);
+    const bool same_groups = std::all_of(
+        filing.begin(), filing.end(),
+        [&](const std::string& name) { return active->GidOf(name) == next.GidOf(name); });
     const bool same_rules = active->parsed.rules == next.parsed.rules &&
                             active->parsed.default_group == next.parsed.default_group &&
-                            active->stored.groups == next.stored.groups;
+                            same_groups;
     next.stored.rules_version = same_rules ? active->stored.rules_version : next.stored.version;
   }
   LG_RETURN_IF_ERROR(CommitAtOnce({next.stored}, false));

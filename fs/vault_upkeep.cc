@@ -31,6 +31,7 @@ void VaultImpl::RunUpkeep(const std::stop_token& stop) {
       if (!stop.stop_requested())
         upkeep_wanted_.WaitFor(upkeep_mutex_, preparing ? kPreparePause : kUpkeepPeriod);
     }
+    EndWhatIsOver();
     CommitDirty(false);
     {
       MutexLock lock(commit_mutex_);

@@ -106,7 +106,7 @@ Result<std::vector<std::string>> VaultImpl::ListXattrs(NodeId node) {
   const InodeId inode = InodeOf(node);
   LG_ASSIGN_OR_RETURN(std::vector<std::string> names, index_->XattrNames(inode));
   LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(inode));
-  if (record.study != kNoInode) {
+  if (record.study != kNoInode || IsStudyFolder(record)) {
     std::erase_if(names, IsAcl);
     LG_ASSIGN_OR_RETURN(const auto acl, EffectiveAcl(record));
     if (acl) names.emplace_back(kAclAccessXattr);

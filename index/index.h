@@ -145,6 +145,8 @@ class Index {
 
   // Every legal hold, by id. They are few.
   virtual Result<std::vector<HoldRecord>> Holds() const = 0;
+  // Every grant of emergency access that was not erased, by id. They are few.
+  virtual Result<std::vector<EmergencyRecord>> Emergencies() const = 0;
 
   // Sessions. Number 0 is never given.
   virtual Result<std::optional<Uuid>> GetSession(uint32_t number) const = 0;

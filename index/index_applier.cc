@@ -359,6 +359,16 @@ Status IndexApplier::Do(const EraseHold& op) {
   return {};
 }
 
+Status IndexApplier::Do(const PutEmergency& op) {
+  batch_.Put(keys::Emergency(op.record.id, op.record.identity), EncodeRecord(op.record));
+  return {};
+}
+
+Status IndexApplier::Do(const EraseEmergency& op) {
+  batch_.Erase(keys::Emergency(op.id, op.identity));
+  return {};
+}
+
 Status IndexApplier::Do(const PutRenewals& op) {
   batch_.Put(keys::Renewals(), EncodeRecord(op));
   return {};

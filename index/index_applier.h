@@ -53,6 +53,8 @@ class IndexApplier {
   Status Do(const QuoteAudit& op);
   Status Do(const PutHold& op);
   Status Do(const EraseHold& op);
+  Status Do(const PutEmergency& op);
+  Status Do(const EraseEmergency& op);
   Status Do(const EraseStudyKey& op);
   Status Do(const PutRenewals& op);
   Status Do(const PutShred& op);

@@ -9,6 +9,7 @@
 //   B gid                          the number of a Unix group's present pair of keys
 //   C                              the configuration
 //   D identity                     that a study was shredded
+//   E id identity                  emergency access to a patient or study
 //   G group                        a group key
 //   H id identity                  a legal hold of a study
 //   I inode, then one part byte:
@@ -180,6 +181,11 @@ inline std::string Hold(uint32_t id, std::string_view study_identity) {
   std::string key("H");
   AppendBe32(key, id);
   return key.append(study_identity);
+}
+inline std::string Emergency(uint32_t id, std::string_view identity) {
+  std::string key("E");
+  AppendBe32(key, id);
+  return key.append(identity);
 }
 inline std::string AuditQuote() { return "A"; }
 inline std::string Configuration() { return "C"; }

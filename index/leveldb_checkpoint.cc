@@ -20,7 +20,7 @@ namespace keys = index_keys;
 // and inodes before names, in the order of their numbers, so that who replays it need not look
 // whether they are there. The others follow: O, U, Z and the other parts of folders from these, the
 // books on dead records (X, V, W, R) from what comes behind the base.
-constexpr std::string_view kRestated = "ACDKMGYINPH";
+constexpr std::string_view kRestated = "ACDKMGYINPHE";
 constexpr char LetterOf(char walk) { return walk == 'N' ? 'I' : walk; }
 // So many things at most in one piece: an operation is larger than what the index keeps of it, by
 // some hundred bytes at most.
@@ -143,6 +143,11 @@ Result<Restated> LevelDbIndex::Restate(const std::string& from, size_t bytes) co
       case 'H': {
         LG_ASSIGN_OR_RETURN(HoldRecord hold, DecodeRecord<HoldRecord>(value));
         out.emplace_back(PutHold{std::move(hold)});
+        break;
+      }
+      case 'E': {
+        LG_ASSIGN_OR_RETURN(EmergencyRecord grant, DecodeRecord<EmergencyRecord>(value));
+        out.emplace_back(PutEmergency{std::move(grant)});
         break;
       }
       case 'D': {

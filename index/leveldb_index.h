@@ -79,6 +79,7 @@ class LevelDbIndex final : public Index {
   Result<std::optional<PutConfiguration>> GetConfiguration() const override;
   Result<std::optional<QuoteAudit>> GetAuditQuote() const override;
   Result<std::vector<HoldRecord>> Holds() const override;
+  Result<std::vector<EmergencyRecord>> Emergencies() const override;
 
   Result<std::optional<Uuid>> GetSession(uint32_t number) const override;
   uint32_t next_session() const override;

@@ -284,15 +284,11 @@ Result<std::optional<QuoteAudit>> LevelDbIndex::GetAuditQuote() const {
   return ReadRecord<QuoteAudit>(keys::AuditQuote());
 }
 
-Result<std::vector<HoldRecord>> LevelDbIndex::Holds() const {
-  std::vector<HoldRecord> holds;
-  LG_RETURN_IF_ERROR(
-      Scan("H", keys::After("H"), [&](std::string_view, std::string_view value) -> Result<Next> {
-        LG_ASSIGN_OR_RETURN(HoldRecord hold, DecodeRecord<HoldRecord>(value));
-        holds.push_back(std::move(hold));
-        return Next::kGoOn;
-      }));
-  return holds;
+// All records under a letter.
+Result<std::vector<HoldRecord>> LevelDbIndex::Holds() const { return RecordsIn<HoldRecord>("H", keys::After("H")); }
+
+Result<std::vector<EmergencyRecord>> LevelDbIndex::Emergencies() const {
+  return RecordsIn<EmergencyRecord>("E", keys::After("E"));
 }
 
 Result<std::optional<Uuid>> LevelDbIndex::GetSession(uint32_t number) const {

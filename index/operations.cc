@@ -36,10 +36,12 @@ static_assert(std::is_same_v<std::variant_alternative_t<19, Operation>, PutConfi
 static_assert(std::is_same_v<std::variant_alternative_t<20, Operation>, QuoteAudit>);
 static_assert(std::is_same_v<std::variant_alternative_t<21, Operation>, PutHold>);
 static_assert(std::is_same_v<std::variant_alternative_t<22, Operation>, EraseHold>);
-static_assert(std::is_same_v<std::variant_alternative_t<23, Operation>, EraseStudyKey>);
-static_assert(std::is_same_v<std::variant_alternative_t<24, Operation>, PutRenewals>);
-static_assert(std::is_same_v<std::variant_alternative_t<25, Operation>, PutShred>);
-static_assert(kOperationTypes == 26);
+static_assert(std::is_same_v<std::variant_alternative_t<23, Operation>, PutEmergency>);
+static_assert(std::is_same_v<std::variant_alternative_t<24, Operation>, EraseEmergency>);
+static_assert(std::is_same_v<std::variant_alternative_t<25, Operation>, EraseStudyKey>);
+static_assert(std::is_same_v<std::variant_alternative_t<26, Operation>, PutRenewals>);
+static_assert(std::is_same_v<std::variant_alternative_t<27, Operation>, PutShred>);
+static_assert(kOperationTypes == 28);
 
 bool IsCritical(const Operation& operation) {
   return !std::holds_alternative<Punch>(operation) && !std::holds_alternative<Cleared>(operation);

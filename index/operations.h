@@ -160,11 +160,20 @@ struct EraseHold {
   uint32_t id = 0;
 };
 
+struct PutEmergency {
+  EmergencyRecord record;
+};
+struct EraseEmergency {
+  std::string identity;
+  uint32_t id = 0;
+};
+
 using Operation =
     std::variant<PutInode, EraseInode, PutName, EraseName, PutExtent, CutExtents, PutXattr,
                  EraseXattr, PutFileKey, PutStudyKey, PutGroupKey, PutSession, PutEntity,
                  EraseEntity, PutFiling, EraseFiling, Punch, Checkpoint, Cleared, PutConfiguration,
-                 QuoteAudit, PutHold, EraseHold, EraseStudyKey, PutRenewals, PutShred>;
+                 QuoteAudit, PutHold, EraseHold, PutEmergency, EraseEmergency, EraseStudyKey,
+                 PutRenewals, PutShred>;
 using Operations = std::vector<Operation>;
 
 // How long the variable parts of an operation may be, in bytes. Longer ones are neither written nor
@@ -185,8 +194,8 @@ struct OperationLimits {
   static constexpr size_t kConfiguration = 64u << 10;
   static constexpr size_t kGroupName = 255;  // at least 1
   static constexpr size_t kGroups = 4096;    // that a configuration names
-  static constexpr size_t kUid = 16u << 10;  // of a study, which senders may make of anything
-  static constexpr size_t kWhy = 1024;       // of a hold, at least 1
+  static constexpr size_t kUid = 16u << 10;  // of a study or patient; senders make of it anything
+  static constexpr size_t kWhy = 1024;       // of a hold or an emergency, at least 1
   static constexpr size_t kUser = 255;
   static constexpr size_t kPages = 4096;     // of a keyring
   static constexpr size_t kStudyKeys = 1u << 20;  // of one study

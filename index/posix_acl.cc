@@ -153,6 +153,40 @@ Acl EffectiveList(const AccessSubject& subject, const std::optional<ByteVector>&
 
 }  // namespace
 
+ByteVector AclWithReaders(const std::optional<ByteVector>& bytes, uint32_t mode,
+                          const std::vector<uint32_t>& uids) {
+  constexpr uint16_t kReads = 5;
+  Acl acl = EffectiveList({mode, 0, 0}, bytes);
+  const AclEntry* const mask_entry = Find(acl, kTagMask);
+  const uint16_t mask = mask_entry != nullptr ? mask_entry->permissions : uint16_t{7};
+  std::erase_if(acl, [](const AclEntry& entry) { return entry.tag == kTagMask; });
+  // A wider mask must not give others more: each entry is what the old one left of it.
+  uint16_t all = 0;
+  const auto is_masked = [](const AclEntry& entry) {
+    return entry.tag != kTagUserObj && entry.tag != kTagOther;
+  };
+  for (AclEntry& entry : acl)
+    if (is_masked(entry)) entry.permissions &= mask;
+  for (const uint32_t uid : uids) {
+    const auto named = std::find_if(acl.begin(), acl.end(), [&](const AclEntry& entry) {
+      return entry.tag == kTagUser && entry.id == uid;
+    });
+    if (named != acl.end()) {
+      named->permissions |= kReads;
+    } else {
+      acl.push_back({kTagUser, kReads, uid});
+    }
+  }
+  for (const AclEntry& entry : acl)
+    if (is_masked(entry)) all |= entry.permissions;
+  acl.push_back({kTagMask, all, kNoId});
+  // The kernel and setfacl(1) keep entries in this order.
+  std::sort(acl.begin(), acl.end(), [](const AclEntry& a, const AclEntry& b) {
+    return a.tag != b.tag ? a.tag < b.tag : a.id < b.id;
+  });
+  return Encode(acl);
+}
+
 bool Permits(const AccessSubject& subject, const std::optional<ByteVector>& bytes, uint32_t uid,
              const std::function<bool(uint32_t gid)>& is_in, uint32_t wanted) {
   Acl acl = EffectiveList(subject, bytes);

@@ -36,6 +36,11 @@ Result<ByteVector> AclOfFileIn(ByteSpan folder_acl, uint32_t mode);
 // A folder's list for an owning group and others, all of which may read and enter it.
 ByteVector AclForGroups(const std::vector<uint32_t>& further_gids);
 
+// The list of a folder of that mode and list (nullopt: none) that lets these users read and enter
+// it as well, and changes nothing for anybody else.
+ByteVector AclWithReaders(const std::optional<ByteVector>& acl, uint32_t mode,
+                          const std::vector<uint32_t>& uids);
+
 // In getfacl(1)'s short form, with numbers: "u::rwx,u:1001:r-x,g::r-x,m::r-x,o::---"; "invalid".
 std::string AclText(ByteSpan acl);
 

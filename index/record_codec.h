@@ -296,6 +296,24 @@ void Fields(A& a, typename A::template Ref<HoldRecord> r) {
 }
 
 template <typename A>
+void Fields(A& a, typename A::template Ref<EmergencyRecord> r) {
+  a.Number(r.id);
+  a.Require(r.id != 0);
+  a.Number(r.uid);
+  a.Sized(r.user, 0, OperationLimits::kUser);
+  EnumField(a, r.kind, EntityKind::kStudy);
+  a.Sized(r.identity, 0, OperationLimits::kIdentity);
+  a.Sized(r.study_uid, 0, OperationLimits::kUid);
+  a.Sized(r.patient_id, 0, OperationLimits::kUid);
+  a.Sized(r.issuer, 0, OperationLimits::kUid);
+  a.Sized(r.reason, 1, OperationLimits::kWhy);
+  a.Number(r.by_uid);
+  a.Sized(r.by_user, 0, OperationLimits::kUser);
+  a.Time(r.from);
+  a.Time(r.until);
+}
+
+template <typename A>
 void Fields(A& a, typename A::template Ref<PutInode> op) {
   Fields(a, op.record);
 }
@@ -449,6 +467,17 @@ void Fields(A& a, typename A::template Ref<PutHold> op) {
 template <typename A>
 void Fields(A& a, typename A::template Ref<EraseHold> op) {
   a.Sized(op.study_identity, 0, OperationLimits::kIdentity);
+  a.Number(op.id);
+  a.Require(op.id != 0);
+}
+
+template <typename A>
+void Fields(A& a, typename A::template Ref<PutEmergency> op) {
+  Fields(a, op.record);
+}
+template <typename A>
+void Fields(A& a, typename A::template Ref<EraseEmergency> op) {
+  a.Sized(op.identity, 0, OperationLimits::kIdentity);
   a.Number(op.id);
   a.Require(op.id != 0);
 }

@@ -208,4 +208,24 @@ struct HoldRecord {
   bool operator==(const HoldRecord&) const = default;
 };
 
+// Emergency access (45 CFR 164.312(a)(2)(ii)): until it ends a user may read a patient's studies,
+// or one of them, whatever his groups let him. One for each (id, identity).
+struct EmergencyRecord {
+  uint32_t id = 0;   // random, not 0; one order may open several entities under one id
+  uint32_t uid = 0;  // who may
+  std::string user;  // his name there and then; empty: he had none
+  EntityKind kind = EntityKind::kPatient;  // or kStudy
+  std::string identity;                    // as EntityRecord::identity
+  // For people: of a study; of the patient.
+  std::string study_uid;
+  std::string patient_id;
+  std::string issuer;
+  std::string reason;   // UTF-8
+  uint32_t by_uid = 0;  // who gave it; himself, or an administrator
+  std::string by_user;
+  int64_t from = 0;  // nanoseconds since 1970 UTC
+  int64_t until = 0;
+  bool operator==(const EmergencyRecord&) const = default;
+};
+
 }  // namespace leadglass

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/control_socket.h"
 
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <algorithm>
 
 #include "tests/support/matchers.h"
 
@@ -91,6 +94,34 @@ TEST(ControlSocket, DoesNotAnswerStrangers) {
   int status = -1;
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
+}
+
+// In a child as that user, with that supplementary group: whether it is answered.
+bool AnsweredAs(const FuseMount& mount, uid_t uid, gid_t group, ControlDoor door) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::setgroups(1, &group) != 0 || ::setgid(uid) != 0 || ::setuid(uid) != 0) ::_exit(2);
+    ::_exit(AskControl(mount, "?", door).has_value() ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_NE(WEXITSTATUS(status), 2);
+  return WEXITSTATUS(status) == 0;
+}
+
+TEST(ControlSocket, OfEmergenciesIsForWhomItAdmits) {
+  if (::geteuid() != 0) GTEST_SKIP() << "acts as three users";
+  const FuseMount mount = TestMount();
+  ASSERT_OK_AND_ASSIGN(const auto server,
+                       ControlServer::Start(
+                           mount, [](const std::string&, const ControlPeer&) { return "yes"; },
+                           ControlDoor::kEmergency,
+                           [](const ControlPeer& peer) {
+                             return std::count(peer.groups.begin(), peer.groups.end(), 60'100u) > 0;
+                           }));
+  EXPECT_TRUE(AnsweredAs(mount, 60'001, 60'100, ControlDoor::kEmergency));
+  EXPECT_FALSE(AnsweredAs(mount, 60'001, 60'101, ControlDoor::kEmergency));
+  EXPECT_FALSE(AnsweredAs(mount, 60'001, 60'100, ControlDoor::kOperators));
 }
 
 }  // namespace

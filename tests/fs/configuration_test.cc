@@ -65,6 +65,26 @@ TEST(Configuration, OfNothingIsTheDefault) {
   EXPECT_THAT(got.rules, IsEmpty());
 }
 
+TEST(Configuration, SaysWhoMayTakeEmergencyAccessAndForHowLong) {
+  ASSERT_OK_AND_ASSIGN(const Configuration none, ParseConfiguration(""));
+  EXPECT_THAT(none.emergency.groups, IsEmpty());
+  EXPECT_EQ(none.emergency.longest_seconds, 24 * 3600);
+  ASSERT_OK_AND_ASSIGN(
+      const Configuration got,
+      ParseConfiguration("default_group = \"a\"\n[emergency]\ngroups = [\"nights\", "
+                         "\"icu\"]\nlongest = \"90m\"\n"));
+  EXPECT_THAT(got.emergency.groups, ElementsAre("nights", "icu"));
+  EXPECT_EQ(got.emergency.longest_seconds, 90 * 60);
+  EXPECT_THAT(GroupsOf(got), ElementsAre("a", "icu", "nights"));
+  EXPECT_THAT(FilingGroupsOf(got), ElementsAre("a"));
+  EXPECT_THAT(WhyNot("emergency = 1"), HasSubstr("[emergency]"));
+  EXPECT_THAT(WhyNot("[emergency]\ngroup = \"a\""), HasSubstr("'group' is not known"));
+  EXPECT_THAT(WhyNot("[emergency]\ngroups = \"a\""), HasSubstr("list of groups"));
+  for (const char* longest : {"0s", "59s", "x", "-1h", "32d"})
+    EXPECT_THAT(WhyNot("[emergency]\nlongest = \"" + std::string(longest) + "\""),
+                HasSubstr("line 2: 'longest'"));
+}
+
 TEST(Configuration, NamesEachGroupOnce) {
   ASSERT_OK_AND_ASSIGN(const Configuration got, ParseConfiguration(kHospital));
   EXPECT_THAT(GroupsOf(got), ElementsAre("cardio", "mammo", "oncology", "radiology", "research"));

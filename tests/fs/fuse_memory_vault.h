@@ -92,6 +92,17 @@ class MemoryVault final : public Vault {
   }
   Result<std::vector<HoldRecord>> Holds() const override { return std::vector<HoldRecord>(); }
   Result<bool> IsHeld(std::string_view) const override { return false; }
+  Result<std::vector<EmergencyRecord>> BeginEmergency(const Person&,
+                                                      const EmergencyOrder&) override {
+    return PosixError(ENOSYS);
+  }
+  bool MayTakeEmergency(const Person&) const override { return false; }
+  Result<std::vector<EmergencyRecord>> EndEmergency(const Person&, uint32_t) override {
+    return PosixError(ENOSYS);
+  }
+  Result<std::vector<EmergencyRecord>> Emergencies() const override {
+    return std::vector<EmergencyRecord>();
+  }
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override { return SpaceReport{1 << 30, 1 << 29, 5}; }
   Result<VaultStatus> GetStatus() override { return VaultStatus{}; }

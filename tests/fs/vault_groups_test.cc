@@ -24,7 +24,7 @@ group = "cardio"
 where.Modality = "XA"
 )";
 
-const Person kKeyHolder{kRootUser, "root"};
+const Person kKeyHolder{kRootUser, "root", {}, true};
 
 SecretBytes Secret(std::string_view text) {
   SecretBytes secret(text.size());
@@ -286,7 +286,7 @@ TEST_F(VaultGroups, ALostPassphraseLosesWhatHangsUnderItUntilItIsFound) {
 TEST_F(VaultGroups, TheTrailTellsOfLocksAndPassphrasesThatDidNotFit) {
   Store("h", heart_);
   ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
-  ASSERT_THAT(vault_->LockGroup({{77, 78, 1, 0}, "nurse"}, kCardio), IsOk());
+  ASSERT_THAT(vault_->LockGroup({{77, 78, 1, 0}, "nurse", {}, true}, kCardio), IsOk());
   EXPECT_THAT(Unlock(kCardio, "aortic"), FailsWith(Errc::kAccessDenied));
   EXPECT_THAT(vault_->Open(Root(), Walk("/archive/h"), O_RDONLY), FailsWith(Errc::kLocked));
   std::string told;

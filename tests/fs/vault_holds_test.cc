@@ -22,7 +22,7 @@ using ::testing::SizeIs;
 
 constexpr Caller kPacs{6003, 6003, 0, 022};
 constexpr uint64_t kPunch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-const Person kClerk{{7001, 7001, 0, 0}, "clerk"};
+const Person kClerk{{7001, 7001, 0, 0}, "clerk", {}, true};
 constexpr const char* kReason = "Smith v. Hospital";
 
 ImageSpec Other() {

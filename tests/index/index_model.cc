@@ -164,6 +164,10 @@ struct ModelApplier {
     m.holds_[{op.record.id, op.record.study_identity}] = op.record;
   }
   void operator()(const EraseHold& op) { m.holds_.erase({op.id, op.study_identity}); }
+  void operator()(const PutEmergency& op) {
+    m.emergencies_[{op.record.id, op.record.identity}] = op.record;
+  }
+  void operator()(const EraseEmergency& op) { m.emergencies_.erase({op.id, op.identity}); }
 };
 
 void IndexModel::Apply(const Operations& operations) {
@@ -269,6 +273,9 @@ IndexDump IndexModel::Dump() const {
   std::string holds;
   for (const auto& [key, hold] : holds_) holds += Said(PutHold{hold}) + " ";
   line("holds " + holds);
+  std::string emergencies;
+  for (const auto& [key, grant] : emergencies_) emergencies += Said(PutEmergency{grant}) + " ";
+  line("emergencies " + emergencies);
   for (uint32_t number = 1; number <= kSessions; ++number) {
     const auto s = sessions_.find(number);
     line(s == sessions_.end() ? "none" : ToHex(s->second));
@@ -390,6 +397,11 @@ IndexDump DumpIndex(const Index& index) {
     for (const HoldRecord& hold : holds) line += Said(PutHold{hold}) + " ";
     return line;
   }));
+  dump.push_back(LineOf(index.Emergencies(), [](const std::vector<EmergencyRecord>& grants) {
+    std::string line = "emergencies ";
+    for (const EmergencyRecord& grant : grants) line += Said(PutEmergency{grant}) + " ";
+    return line;
+  }));
   for (uint32_t number = 1; number <= kSessions; ++number)
     dump.push_back(
         LineOfOptional(index.GetSession(number), [](const Uuid& id) { return ToHex(id); }));
@@ -407,7 +419,7 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
   for (uint32_t number = 1; number <= kSessions; ++number)
     operations.push_back(PutSession{number, SampleUuid(static_cast<uint8_t>(number))});
   while (operations.size() < count + kSessions) {
-    switch (below(28)) {
+    switch (below(30)) {
       case 0:
       case 1:
       case 2: {
@@ -514,6 +526,19 @@ Operations RandomOperations(std::mt19937_64& random, size_t count, uint64_t& fre
                                       static_cast<uint32_t>(below(9)), word(), 1}});
         break;
       case 26: operations.push_back(EraseHold{word(), static_cast<uint32_t>(1 + below(3))}); break;
+      case 27: {
+        EmergencyRecord grant;
+        grant.id = static_cast<uint32_t>(1 + below(3));
+        grant.uid = static_cast<uint32_t>(below(9));
+        grant.kind = kind();
+        grant.identity = word();
+        grant.reason = word();
+        operations.push_back(PutEmergency{std::move(grant)});
+        break;
+      }
+      case 28:
+        operations.push_back(EraseEmergency{word(), static_cast<uint32_t>(1 + below(3))});
+        break;
       default: operations.push_back(EraseFiling{inode()}); break;
     }
   }

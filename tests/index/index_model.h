@@ -39,6 +39,7 @@ class IndexModel {
   std::optional<PutConfiguration> configuration_;
   std::optional<QuoteAudit> audit_quote_;
   std::map<std::pair<uint32_t, std::string>, HoldRecord> holds_;
+  std::map<std::pair<uint32_t, std::string>, EmergencyRecord> emergencies_;
   std::map<std::pair<Uuid, uint64_t>, StudyKeyRecord> study_keys_;
   std::map<std::string, Uuid> studies_;  // the key that was put last
   std::map<uint64_t, GroupKeyRecord> group_keys_;

@@ -54,8 +54,9 @@ TEST(Operations, OfEveryTypeComeBackAsTheyWere) {
   EXPECT_EQ(std::get<QuoteAudit>(back[20]), std::get<QuoteAudit>(all[20]));
   EXPECT_EQ(std::get<PutHold>(back[21]).record, std::get<PutHold>(all[21]).record);
   EXPECT_EQ(std::get<EraseHold>(back[22]).id, std::get<EraseHold>(all[22]).id);
-  EXPECT_EQ(std::get<PutRenewals>(back[24]), std::get<PutRenewals>(all[24]));
-  EXPECT_EQ(std::get<PutShred>(back[25]), std::get<PutShred>(all[25]));
+  EXPECT_EQ(std::get<PutEmergency>(back[23]).record, std::get<PutEmergency>(all[23]).record);
+  EXPECT_EQ(std::get<PutRenewals>(back[26]), std::get<PutRenewals>(all[26]));
+  EXPECT_EQ(std::get<PutShred>(back[27]), std::get<PutShred>(all[27]));
   ExpectSame(back, all);
 }
 
@@ -116,6 +117,23 @@ TEST(Operations, OfAHoldHaveAnIdAndAReason) {
     hold.reason.assign(length, 'x');
     EXPECT_THAT(CheckOperations({PutHold{hold}}), FailsWith(Errc::kInvalidArgument));
   }
+}
+
+TEST(Operations, OfAnEmergencyHaveAnIdAReasonAndAPatientOrStudy) {
+  EmergencyRecord grant;
+  grant.id = 1;
+  grant.reason = "because";
+  EXPECT_THAT(CheckOperations({PutEmergency{grant}}), IsOk());
+  EmergencyRecord wrong = grant;
+  wrong.id = 0;
+  EXPECT_THAT(CheckOperations({PutEmergency{wrong}}), FailsWith(Errc::kInvalidArgument));
+  wrong = grant;
+  wrong.reason.clear();
+  EXPECT_THAT(CheckOperations({PutEmergency{wrong}}), FailsWith(Errc::kInvalidArgument));
+  wrong = grant;
+  wrong.kind = EntityKind::kSeries;
+  EXPECT_THAT(CheckOperations({PutEmergency{wrong}}), FailsWith(Errc::kInvalidArgument));
+  EXPECT_THAT(CheckOperations({EraseEmergency{"patient", 0}}), FailsWith(Errc::kInvalidArgument));
 }
 
 TEST(Operations, MayGrowAtTheirEnd) {

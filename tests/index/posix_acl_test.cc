@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <set>
 
@@ -144,6 +145,57 @@ TEST(PosixAcl, NamesWhomItMayLetIn) {
   EXPECT_THAT(ViewersOf({0750, 100, 200}, list),
               ::testing::ElementsAre(Viewer{Viewer::Kind::kGroup, 201}, owner,
                                      Viewer{Viewer::Kind::kUser, 101}));
+}
+
+// For every list: the one who is let in reads and enters, and nobody else has more or less.
+TEST(PosixAcl, LetsAReaderInAndChangesNothingForOthers) {
+  uint32_t seed = 1;
+  const auto below = [&](uint32_t limit) {
+    seed = seed * 1'103'515'245 + 12'345;
+    return (seed >> 16) % limit;
+  };
+  for (int round = 0; round < 2'000; ++round) {
+    const uint32_t mode = below(0777 + 1);
+    std::optional<ByteVector> list;
+    if (below(2) == 0) {
+      std::vector<std::array<uint32_t, 3>> entries = {{1, mode >> 6, kNobody}};
+      for (uint32_t uid = 101; uid < 101 + below(3); ++uid) entries.push_back({2, below(8), uid});
+      entries.push_back({4, below(8), kNobody});
+      for (uint32_t gid = 201; gid < 201 + below(3); ++gid) entries.push_back({8, below(8), gid});
+      entries.push_back({16, mode >> 3 & 7, kNobody});
+      entries.push_back({32, mode & 7, kNobody});
+      ByteWriter writer;
+      writer.U32(2);
+      for (const auto& [tag, permissions, id] : entries) {
+        writer.U16(static_cast<uint16_t>(tag));
+        writer.U16(static_cast<uint16_t>(permissions));
+        writer.U32(id);
+      }
+      list = writer.Take();
+    }
+    const std::vector<uint32_t> let_in =
+        below(2) == 0 ? std::vector<uint32_t>{102} : std::vector<uint32_t>{105, 102};
+    const ByteVector changed = AclWithReaders(list, mode, let_in);
+    ASSERT_OK_AND_ASSIGN(const uint32_t shown, AclMode(changed));
+    for (uint32_t uid = 100; uid < 107; ++uid) {
+      for (uint32_t gid = 200; gid < 205; ++gid) {
+        const auto is_in = [&](uint32_t group) { return group == gid; };
+        const bool is_let_in = std::count(let_in.begin(), let_in.end(), uid) > 0;
+        for (uint32_t wanted = 1; wanted < 8; ++wanted) {
+          const bool before = Permits({mode, 100, 200}, list, uid, is_in, wanted);
+          const bool after = Permits({shown, 100, 200}, changed, uid, is_in, wanted);
+          if (!is_let_in) {
+            EXPECT_EQ(after, before) << AclText(changed) << " " << uid << " " << gid;
+          } else if ((wanted & kMayWrite) == 0) {
+            EXPECT_TRUE(after) << AclText(changed);
+          } else {
+            EXPECT_LE(after, Permits({mode, 100, 200}, list, uid, is_in, kMayWrite))
+                << AclText(changed);
+          }
+        }
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -128,6 +128,9 @@ inline Operations OneOfEach() {
           QuoteAudit{{1, 7, Digest{9}}, {{1, 3}, 5'000}},
           PutHold{{"study", 77, "1.2.3", "a court's order", 1000, "clerk", 1'764'054'002}},
           EraseHold{"study", 77},
+          PutEmergency{{78, 2000, "doctor", EntityKind::kPatient, "patient", "", "4711", "HIS",
+                        "unconscious", 1000, "clerk", 1'764'054'003, 1'764'055'003}},
+          EraseEmergency{"patient", 78},
           EraseStudyKey{SampleUuid(2), 7},
           PutRenewals{{{17, 3}, {4095, 4}}},
           PutShred{"study", "1.2.3", 1'700'000'000'000'000'000, 3001, {SampleUuid(2)}, 5}};
