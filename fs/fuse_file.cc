@@ -135,10 +135,24 @@ void OpFsync(fuse_req_t raw, fuse_ino_t, int, fuse_file_info* info) {
         [&](Request& request) { request.Answer(request.vault().Fsync(FileOf(info))); });
 }
 
+// With the write-back cache the kernel never again believes our size of a file that it knows; where
+// bytes beyond its end were refused, it has a wrong one. It is made to forget the file: the next
+// lookup brings another (tests/mount/hold_test.sh).
+void ForgetFile(FuseContext& context, KernelNode node) {
+  context.later.Run([&context, node] {
+    (void)context.vault.VisitNamesOf(node, [&](NodeId folder, const std::string& name) {
+      fuse_lowlevel_notify_inval_entry(context.session, folder, name.c_str(), name.size());
+    });
+  });
+}
+
 void OpRelease(fuse_req_t raw, fuse_ino_t ino, fuse_file_info* info) {
   Serve(raw, "release", [&](Request& request) {
-    End(request.context(), ino, *info);
+    FuseContext& context = request.context();
+    const bool refused = FileOf(info).refusal_told;
+    End(context, ino, *info);
     request.Errno(0);
+    if (refused) ForgetFile(context, ino);
   });
 }
 

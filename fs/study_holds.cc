@@ -6,7 +6,6 @@
 #include <cstdio>
 
 #include "index/dicom_facts.h"
-#include "index/operations.h"
 
 namespace leadglass {
 
@@ -26,10 +25,10 @@ std::optional<uint32_t> ParseHoldId(std::string_view text) {
 Status CheckReason(std::string_view reason) {
   if (reason.find_first_not_of(' ') == reason.npos)
     return Error(Errc::kInvalidArgument, "there has to be a reason: --reason \"...\"");
-  if (reason.size() > OperationLimits::kWhy)
-    return Error(Errc::kInvalidArgument, "the reason has more than " +
-                                             std::to_string(OperationLimits::kWhy) +
-                                             " bytes: say it shorter");
+  if (reason.size() > kMostReasonBytes)
+    return Error(
+        Errc::kInvalidArgument,
+        "the reason has more than " + std::to_string(kMostReasonBytes) + " bytes: say it shorter");
   const bool one_line = std::all_of(reason.begin(), reason.end(), [](char c) {
     return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
   });

@@ -27,8 +27,10 @@ std::string HoldIdText(uint32_t id);
 // nullopt: no such text, or 0.
 std::optional<uint32_t> ParseHoldId(std::string_view text);
 
-// What somebody gives as his reason, of a hold or an emergency: 1 to 1024 bytes of UTF-8 that show
-// something, in one line. kInvalidArgument: it is not so; the message does not repeat it.
+// What somebody gives as his reason, of a hold or an emergency: one line of UTF-8 that shows
+// something, and has room in an audit record. kInvalidArgument: it is not so; the message does not
+// repeat it.
+inline constexpr size_t kMostReasonBytes = 500;
 Status CheckReason(std::string_view reason);
 
 class StudyHolds {

@@ -138,8 +138,9 @@ struct OpenFile {
   int flags = 0;  // as open(2)
   std::shared_ptr<InodeState> state;
   std::atomic<bool> wrote{false};
-  std::atomic<bool> refusal_told{false};  // a hold refused a write by it, which is on record
-  bool arrives = false;                   // see InodeState::arriving
+  // A hold refused a write by it, which is on record. The kernel may take the file for longer.
+  std::atomic<bool> refusal_told{false};
+  bool arrives = false;  // see InodeState::arriving
   Times times = Times::kVault;
   // The disk is nearly full: the kernel must not promise room for bytes that it only holds dirty.
   // Then nothing is cached, and `times` is kVault.
@@ -410,10 +411,15 @@ class Vault {
                                                               const EmergencyOrder& order) = 0;
   // Whether the configuration lets somebody take it for himself.
   virtual bool MayTakeEmergency(const Person& person) const = 0;
-  // Ends it before its time: who operates the vault, or its user. What he opened stays open.
+  // Ends it before its time: who operates the vault, or its user. What he opened stays open. An
+  // error of the log leaves it ended, and to be found over when its time is, after a remount.
   virtual Result<std::vector<EmergencyRecord>> EndEmergency(const Person& by, uint32_t id) = 0;
   // All that did not end.
   virtual Result<std::vector<EmergencyRecord>> Emergencies() const = 0;
+
+  // Visits the names that a file has in the folder that it was made in or last moved to. Walks it.
+  virtual Status VisitNamesOf(
+      NodeId node, const std::function<void(NodeId folder, const std::string& name)>& visitor) = 0;
 
   // The kernel dropped its last reference to the node.
   virtual void Forget(NodeId node) = 0;

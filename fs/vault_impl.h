@@ -120,6 +120,8 @@ class VaultImpl final : public Vault {
   Result<uint64_t> ShredStudy(const Person& by, const std::string& study,
                               const std::string& reason) override;
 
+  Status VisitNamesOf(NodeId node,
+                      const std::function<void(NodeId, const std::string&)>& visitor) override;
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override;
   Result<VaultStatus> GetStatus() override;
@@ -248,7 +250,7 @@ class VaultImpl final : public Vault {
   Status RefuseHeld(const Caller& caller, AuditAction action, const InodeRecord& record,
                     const HoldRecord& hold) const;
   Status RefuseHeldWrite(OpenFile& file, const HoldRecord& hold);
-  // EPERM, on record: a hold keeps the file's bytes, or the names that it has.
+  // EPERM, on record: a hold keeps the file's bytes, or its names.
   Status AllowsBytes(const Caller& caller, InodeId inode) const;
   Status AllowsRemoval(const Caller& caller, InodeId inode) const LG_REQUIRES(names_mutex_);
   Status AllowsRename(const Caller& caller, InodeId inode) const LG_REQUIRES(names_mutex_);
@@ -270,8 +272,7 @@ class VaultImpl final : public Vault {
 
   // vault_emergency.cc
   Status LoadEmergencies();
-  // After folders may have come and gone.
-  Status FollowEmergencies();
+  Status FollowEmergencies();  // after folders may have come and gone
   void EndWhatIsOver();
   Status EndGrants(const Caller& by, const std::vector<EmergencyRecord>& grants,
                    const std::string& why) LG_REQUIRES(names_mutex_);
@@ -364,7 +365,7 @@ class VaultImpl final : public Vault {
   };
   Result<InodePtr> MakeInode(const Caller& caller, NodeId parent, std::string_view name,
                              const NewInode& wanted) LG_REQUIRES(names_mutex_);
-  // Adds to `transaction` what losing one name means for a file: link count, the view, orphanage.
+  // Adds to `transaction` what losing one name means for a file.
   Status DropLink(Transaction& transaction, const InodePtr& state, InodeRecord& record, int64_t now)
       LG_REQUIRES(names_mutex_);
   Status UnlinkFile(const NameRecord& found) LG_REQUIRES(names_mutex_);

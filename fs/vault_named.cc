@@ -121,4 +121,16 @@ Result<std::vector<EntityRecord>> VaultImpl::PatientsNamed(
   return named;
 }
 
+Status VaultImpl::VisitNamesOf(NodeId node,
+                               const std::function<void(NodeId, const std::string&)>& visitor) {
+  LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(InodeOf(node)));
+  std::vector<std::string> names;
+  LG_RETURN_IF_ERROR(index_->VisitNames(record.parent, 0, [&](const NameRecord& name) {
+    if (name.inode == record.inode) names.push_back(name.name);
+    return true;
+  }));
+  for (const std::string& name : names) visitor(record.parent, name);
+  return {};
+}
+
 }  // namespace leadglass

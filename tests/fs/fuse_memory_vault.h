@@ -103,6 +103,9 @@ class MemoryVault final : public Vault {
   Result<std::vector<EmergencyRecord>> Emergencies() const override {
     return std::vector<EmergencyRecord>();
   }
+  Status VisitNamesOf(NodeId, const std::function<void(NodeId, const std::string&)>&) override {
+    return {};
+  }
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override { return SpaceReport{1 << 30, 1 << 29, 5}; }
   Result<VaultStatus> GetStatus() override { return VaultStatus{}; }

@@ -409,8 +409,9 @@ TEST_F(VaultHolds, AreNamedByPathOrByUid) {
   EXPECT_THAT(vault_->AddHold(kClerk, "/archive/none", kReason), FailsWith(Errc::kNotFound));
   EXPECT_THAT(vault_->AddHold(kClerk, "1.2.3", kReason), FailsWith(Errc::kNotFound));
   EXPECT_THAT(vault_->AddHold(kClerk, "", kReason), FailsWith(Errc::kNotFound));
-  for (const std::string& reason : {std::string(), std::string("  "), std::string(2'000, 'x'),
-                                    std::string("two\nlines"), std::string("\xff")})
+  for (const std::string& reason :
+       {std::string(), std::string("  "), std::string(kMostReasonBytes + 1, 'x'),
+        std::string("two\nlines"), std::string("\xff")})
     EXPECT_THAT(vault_->AddHold(kClerk, study, reason), FailsWith(Errc::kInvalidArgument));
   EXPECT_THAT(*vault_->Holds(), IsEmpty());
 }

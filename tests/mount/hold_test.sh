@@ -39,6 +39,8 @@ image = os.open(sys.argv[1], os.O_RDWR)
 print("open", flush=True)
 sys.stdin.readline()
 tried("pwrite", lambda: (os.pwrite(image, b"x" * 512, 200), os.fsync(image)))
+end = os.fstat(image).st_size
+tried("append", lambda: (os.pwrite(image, b"y" * 9000, end), os.fsync(image)))
 tried("ftruncate", lambda: os.ftruncate(image, 10))
 tried("fallocate", lambda: os.posix_fallocate(image, 0, 1 << 20))
 tried("close", lambda: os.close(image))
@@ -71,6 +73,7 @@ echo go >&"${WRITER[1]}"
 cat <&"${WRITER[0]}" >"$WORK/writer"
 wait "$writer_pid" || fail "the writer"
 grep -qE '^pwrite (Operation not permitted|Input/output error)$' "$WORK/writer" || fail "a write through an open file: $(cat "$WORK/writer")"
+grep -qE '^append (Operation not permitted|Input/output error)$' "$WORK/writer" || fail "an append to an open file: $(cat "$WORK/writer")"
 grep -q '^ftruncate Operation not permitted$' "$WORK/writer" || fail "ftruncate of an open file: $(cat "$WORK/writer")"
 grep -q '^fallocate Operation not permitted$' "$WORK/writer" || fail "fallocate of an open file: $(cat "$WORK/writer")"
 wait_for 10 "the kernel to drop pages that were refused" cmp "$image" "${image/"$MNT/archive/pacs"/$WORK}"
