@@ -69,9 +69,11 @@ ExitCode RunInit(const InitArguments& arguments) {
   }
   std::printf("vault %s made in %s\n", ToHex(info->vault_id).c_str(), folder.c_str());
   std::printf(
-      "A lost passphrase is a lost vault, and so is a lost keyring. Keep a copy elsewhere:\n"
+      "A lost passphrase is a lost vault, and so is a lost keyring. Keep a key on paper, and a "
+      "copy\nof the keyring elsewhere:\n"
+      "  leadglass recovery export %s\n"
       "  leadglass keyring export %s FILE\n",
-      folder.c_str());
+      folder.c_str(), folder.c_str());
   return ExitCode::kOk;
 }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/passphrase.h"
+#include "cli/slot_json.h"
 #include "cli/vault_access.h"
 
 namespace leadglass {
@@ -19,13 +19,6 @@ struct PassphraseArguments {
   uint32_t slot = 0;
   bool json = false;
 };
-
-nlohmann::ordered_json SlotJson(const SlotInfo& slot) {
-  return {{"id", slot.id},
-          {"kdf", slot.kdf},
-          {"scrypt_log2_n", slot.scrypt_log2_n},
-          {"created", IsoTime(slot.created_unix_seconds)}};
-}
 
 Result<SlotInfo> Add(const PassphraseArguments& arguments) {
   LG_ASSIGN_OR_RETURN(const std::string folder, CanonicalPath(arguments.folder));
@@ -78,8 +71,7 @@ ExitCode RunList(const PassphraseArguments& arguments) {
     return ExitCode::kOk;
   }
   for (const SlotInfo& slot : info->slots) {
-    std::printf("slot %u  %s 2^%u  made %s\n", slot.id, slot.kdf.c_str(), slot.scrypt_log2_n,
-                IsoTime(slot.created_unix_seconds).c_str());
+    std::printf("slot %u  %s\n", slot.id, SlotText(SlotJson(slot)).c_str());
   }
   return ExitCode::kOk;
 }
@@ -104,7 +96,8 @@ void AddPassphraseOption(CLI::App& command, PassphraseArguments& arguments) {
 
 void AddPassphraseCommand(CLI::App& app, Action& action) {
   auto arguments = std::make_shared<PassphraseArguments>();
-  CLI::App* const passphrase = app.add_subcommand("passphrase", "Add, remove, list passphrases");
+  CLI::App* const passphrase = app.add_subcommand(
+      "passphrase", "Add passphrases; remove and list passphrases and recovery kits");
   passphrase->require_subcommand(1);
 
   CLI::App* const add = AddSub(*passphrase, "add", "Add a passphrase", arguments, action, RunAdd);
@@ -117,15 +110,16 @@ void AddPassphraseCommand(CLI::App& app, Action& action) {
   add->add_flag("--json", arguments->json, "Print JSON");
   add->footer("Example:\n  leadglass passphrase add /srv/images.vault");
 
-  CLI::App* const remove =
-      AddSub(*passphrase, "remove", "Remove a passphrase; the vault must not be mounted", arguments,
-             action, RunRemove);
+  CLI::App* const remove = AddSub(
+      *passphrase, "remove", "Remove a passphrase or recovery kit; the vault must not be mounted",
+      arguments, action, RunRemove);
   remove->add_option("SLOT", arguments->slot, "The slot's number, from list")->required();
   AddPassphraseOption(*remove, *arguments);
   remove->footer("Example:\n  leadglass passphrase remove /srv/images.vault 1");
 
-  CLI::App* const list = AddSub(*passphrase, "list", "List the passphrase slots (needs none)",
-                                arguments, action, RunList);
+  CLI::App* const list =
+      AddSub(*passphrase, "list", "List passphrases and recovery kits (needs none)", arguments,
+             action, RunList);
   list->add_flag("--json", arguments->json, "Print JSON");
   list->footer("Example:\n  leadglass passphrase list /srv/images.vault --json");
 }

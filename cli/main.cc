@@ -45,6 +45,7 @@ int Run(int argc, char** argv) {
   AddReindexCommand(app, action);
   AddPassphraseCommand(app, action);
   AddKeyringCommand(app, action);
+  AddRecoveryCommand(app, action);
   AddConfigCommand(app, action);
   AddAuditCommand(app, action);
   AddGroupCommand(app, action);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/output.h"
+#include "cli/slot_json.h"
 #include "cli/version.h"
 
 namespace leadglass {
@@ -44,15 +45,15 @@ void AddInfo(Json& json, const VaultInfo& info) {
   if (info.keyring_exported_unix_seconds) {
     json["keyring_exported"] = IsoTime(*info.keyring_exported_unix_seconds);
   }
+  json["recovery_made"] = nullptr;
+  if (info.recovery_made_unix_seconds)
+    json["recovery_made"] = IsoTime(*info.recovery_made_unix_seconds);
 }
 
 void AddSlots(Json& json, const VaultInfo& info) {
   json["slots"] = Json::array();
   for (const SlotInfo& slot : info.slots) {
-    json["slots"].push_back({{"id", slot.id},
-                             {"kdf", slot.kdf},
-                             {"scrypt_log2_n", slot.scrypt_log2_n},
-                             {"created", IsoTime(slot.created_unix_seconds)}});
+    json["slots"].push_back(SlotJson(slot));
   }
 }
 
@@ -141,13 +142,15 @@ void AddDerivedRows(const Json& json, Rows& rows) {
     rows.emplace_back("durable head", "commit " + Text(json["durable_head"]["commit"]));
   }
   for (const auto& slot : json.value("slots", Json::array())) {
-    rows.emplace_back("passphrase slot " + Text(slot["id"]), Text(slot["kdf"]) + " 2^" +
-                                                                 Text(slot["scrypt_log2_n"]) +
-                                                                 ", made " + Text(slot["created"]));
+    rows.emplace_back("slot " + Text(slot["id"]), SlotText(slot));
   }
   if (json.contains("keyring_exported")) {
     const bool exported = json["keyring_exported"].is_string();
     rows.emplace_back("keyring exported", exported ? Text(json["keyring_exported"]) : "never");
+  }
+  if (json.contains("recovery_made")) {
+    const bool made = json["recovery_made"].is_string();
+    rows.emplace_back("recovery kit", made ? "made " + Text(json["recovery_made"]) : "none");
   }
 }
 
@@ -178,6 +181,11 @@ void PrintWarnings(const Json& json) {
     warn(
         "the keyring was never exported: a lost keyring is a lost vault; "
         "run `leadglass keyring export`");
+  }
+  if (json.contains("recovery_made") && json["recovery_made"].is_null()) {
+    warn(
+        "there is no recovery kit: a lost passphrase is a lost vault; "
+        "run `leadglass recovery export`");
   }
   if (json.contains("error")) warn(Text(json["error"]).c_str());
 }

@@ -16,7 +16,7 @@ namespace {
 
 using internal::Nonce;
 
-std::span<const uint8_t, 12> Head(const uint8_t* nonce) {
+std::span<const uint8_t, 12> NonceHead(const uint8_t* nonce) {
   return std::span<const uint8_t, 12>(nonce, 12);
 }
 std::span<const uint8_t, 12> Tail(const uint8_t* nonce) {
@@ -84,7 +84,7 @@ Uuid NewUuid() {
 ByteVector Seal(const Key& key, ByteSpan plain, ByteSpan associated_data) {
   ByteVector out(plain.size() + kSealOverhead);
   RandomBytes(MutableByteSpan(out).first(kNonceSize));
-  internal::XaesSealer(key, Head(out.data()))
+  internal::XaesSealer(key, NonceHead(out.data()))
       .Seal(Tail(out.data()), plain, associated_data, out.data() + kNonceSize);
   return out;
 }
@@ -93,7 +93,7 @@ Result<ByteVector> Open(const Key& key, ByteSpan sealed, ByteSpan associated_dat
   if (sealed.size() < kSealOverhead)
     return Error(Errc::kCorrupt, "sealed message is shorter than its nonce and tag");
   ByteVector out(sealed.size() - kSealOverhead);
-  if (!internal::XaesOpener(key, Head(sealed.data()))
+  if (!internal::XaesOpener(key, NonceHead(sealed.data()))
            .Open(Tail(sealed.data()), sealed.subspan(kNonceSize), associated_data, out.data()))
     return NotWhatWasSealed("sealed message");
   return out;
@@ -108,7 +108,7 @@ Result<Key> UnwrapKey(const Key& wrapping, ByteSpan sealed, ByteSpan associated_
     return Error(Errc::kCorrupt, "wrapped key has " + std::to_string(sealed.size()) + " bytes");
   // Straight into locked memory: Open() would leave the key in an ordinary buffer.
   Key key;
-  if (!internal::XaesOpener(wrapping, Head(sealed.data()))
+  if (!internal::XaesOpener(wrapping, NonceHead(sealed.data()))
            .Open(Tail(sealed.data()), sealed.subspan(kNonceSize), associated_data,
                  key.ExposeForOpenSsl().data()))
     return NotWhatWasSealed("wrapped key");
@@ -147,7 +147,7 @@ StreamPrefix SealStream(const Key& key, ByteSpan plain, uint32_t chunk_size,
   LG_CHECK(out.size() == StreamSealedSize(plain.size(), chunk_size));
   StreamPrefix prefix{};
   RandomBytes(prefix);
-  internal::XaesSealer sealer(key, Head(prefix.data()));
+  internal::XaesSealer sealer(key, NonceHead(prefix.data()));
   const uint64_t count = ChunkCount(plain.size(), chunk_size);
   for (uint64_t chunk = 0; chunk < count; ++chunk) {
     const bool last = chunk + 1 == count;
@@ -170,7 +170,7 @@ Status OpenStream(const Key& key, const StreamPrefix& prefix, uint32_t chunk_siz
     internal::Wipe(all.data(), all.size());
     return Error(Errc::kCorrupt, "sealed stream: its length does not fit its chunks");
   }
-  internal::XaesOpener opener(key, Head(prefix.data()));
+  internal::XaesOpener opener(key, NonceHead(prefix.data()));
   const uint64_t last_chunk = ChunkCount(plain_size, chunk_size) - 1;
   for (uint64_t chunk = first_chunk; chunk < first_chunk + count; ++chunk) {
     const size_t piece = std::min<size_t>(chunk_size, out.size());

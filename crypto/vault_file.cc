@@ -2,6 +2,7 @@
 #include "crypto/vault_file.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "crypto/internal/hkdf.h"
@@ -9,12 +10,12 @@
 namespace leadglass {
 namespace {
 
-constexpr std::array<uint8_t, 8> kMagic = {'L', 'G', 'V', 'A', 'U', 'L', 'T', 0};
-constexpr size_t kHeaderSize = 80;
-constexpr size_t kChecksumSize = sizeof(Digest);
+constexpr std::array<uint8_t, 8> kVaultFileMagic = {'L', 'G', 'V', 'A', 'U', 'L', 'T', 0};
+constexpr size_t kVaultFileHeaderSize = 80;
+constexpr size_t kVaultFileChecksumSize = sizeof(Digest);
 constexpr size_t kMacSize = sizeof(Digest);
 
-Error Damaged(const char* what) {
+Error DamagedVaultFile(const char* what) {
   return Error(Errc::kCorrupt, std::string("vault file: ") + what);
 }
 
@@ -34,17 +35,17 @@ Digest Mac(ByteSpan covered, const Uuid& vault_id, const Key& newest_master) {
 // What the fields must be to each other, whoever wrote them.
 Status CheckShape(const VaultFile& file) {
   if (file.version == 0 || file.key_epoch == 0 || file.key_epoch > kMaxKeyEpoch)
-    return Damaged("version or key epoch is out of range");
+    return DamagedVaultFile("version or key epoch is out of range");
   if (file.older_masters.size() + 1 != file.key_epoch)
-    return Damaged("the number of older master keys does not fit the key epoch");
+    return DamagedVaultFile("the number of older master keys does not fit the key epoch");
   if (file.slots.empty() || file.slots.size() > kMaxSlots)
-    return Damaged("the number of slots is out of range");
+    return DamagedVaultFile("the number of slots is out of range");
   uint32_t last = 0;
   for (const Slot& slot : file.slots) {
-    if (slot.id <= last) return Damaged("slot ids are not ascending");
+    if (slot.id <= last) return DamagedVaultFile("slot ids are not ascending");
     last = slot.id;
   }
-  if (last >= file.next_slot_id) return Damaged("a slot id is not below the next one");
+  if (last >= file.next_slot_id) return DamagedVaultFile("a slot id is not below the next one");
   return {};
 }
 
@@ -57,7 +58,7 @@ struct Header {
 Result<Header> DecodeHeader(ByteReader& in) {
   Header header;
   VaultFile& file = header.file;
-  in.Raw(kMagic.size());
+  in.Raw(kVaultFileMagic.size());
   const uint16_t major = in.U16();
   file.format_minor = in.U16();
   in.U32();  // the length, checked before
@@ -75,7 +76,7 @@ Result<Header> DecodeHeader(ByteReader& in) {
   file.keyring_exported_unix_seconds = in.I64();
   header.slots = in.U16();
   header.older = in.U16();
-  if (in.U32() != 0 || in.failed()) return Damaged("its header is malformed");
+  if (in.U32() != 0 || in.failed()) return DamagedVaultFile("its header is malformed");
   return header;
 }
 
@@ -83,10 +84,11 @@ Result<Header> DecodeHeader(ByteReader& in) {
 
 ByteVector EncodeVaultFile(const VaultFile& file, const Key& newest_master) {
   LG_CHECK(CheckShape(file).has_value());
-  const size_t size = kHeaderSize + file.slots.size() * kSlotSize +
-                      file.older_masters.size() * kWrappedKeySize + kMacSize + kChecksumSize;
+  const size_t size = kVaultFileHeaderSize + file.slots.size() * kSlotSize +
+                      file.older_masters.size() * kWrappedKeySize + kMacSize +
+                      kVaultFileChecksumSize;
   ByteWriter out;
-  out.Raw(kMagic);
+  out.Raw(kVaultFileMagic);
   out.U16(kFormatMajor);
   out.U16(file.format_minor);
   out.U32(static_cast<uint32_t>(size));
@@ -109,21 +111,21 @@ ByteVector EncodeVaultFile(const VaultFile& file, const Key& newest_master) {
 }
 
 Result<VaultFile> DecodeVaultFile(ByteSpan bytes) {
-  if (bytes.size() < kHeaderSize + kMacSize + kChecksumSize)
-    return Damaged("shorter than its header");
-  if (!std::equal(kMagic.begin(), kMagic.end(), bytes.begin()))
-    return Damaged("it does not begin as one");
+  if (bytes.size() < kVaultFileHeaderSize + kMacSize + kVaultFileChecksumSize)
+    return DamagedVaultFile("shorter than its header");
+  if (!std::equal(kVaultFileMagic.begin(), kVaultFileMagic.end(), bytes.begin()))
+    return DamagedVaultFile("it does not begin as one");
   if (LoadLe<uint32_t>(bytes.data() + 12) != bytes.size())
-    return Damaged("its length is not the one it was written with");
-  const Digest checksum = Sha256(bytes.first(bytes.size() - kChecksumSize));
-  if (!std::equal(checksum.begin(), checksum.end(), bytes.end() - kChecksumSize))
-    return Damaged("its checksum is wrong");
+    return DamagedVaultFile("its length is not the one it was written with");
+  const Digest checksum = Sha256(bytes.first(bytes.size() - kVaultFileChecksumSize));
+  if (!std::equal(checksum.begin(), checksum.end(), bytes.end() - kVaultFileChecksumSize))
+    return DamagedVaultFile("its checksum is wrong");
 
   ByteReader in(bytes);
   LG_ASSIGN_OR_RETURN(Header header, DecodeHeader(in));
   if (in.remaining() !=
-      header.slots * kSlotSize + header.older * kWrappedKeySize + kMacSize + kChecksumSize)
-    return Damaged("its counts do not fit its length");
+      header.slots * kSlotSize + header.older * kWrappedKeySize + kMacSize + kVaultFileChecksumSize)
+    return DamagedVaultFile("its counts do not fit its length");
   for (size_t i = 0; i < header.slots; ++i) {
     LG_ASSIGN_OR_RETURN(Slot slot, DecodeSlot(in));
     header.file.slots.push_back(slot);
@@ -136,36 +138,82 @@ Result<VaultFile> DecodeVaultFile(ByteSpan bytes) {
 }
 
 bool IsAuthentic(ByteSpan bytes, const Uuid& vault_id, const Key& newest_master) {
-  if (bytes.size() < kMacSize + kChecksumSize) return false;
-  const ByteSpan covered = bytes.first(bytes.size() - kMacSize - kChecksumSize);
+  if (bytes.size() < kMacSize + kVaultFileChecksumSize) return false;
+  const ByteSpan covered = bytes.first(bytes.size() - kMacSize - kVaultFileChecksumSize);
   const Digest mac = Mac(covered, vault_id, newest_master);
   return internal::ConstantTimeEqual(mac.data(), bytes.data() + covered.size(), mac.size());
 }
 
+namespace {
+
+// The newest master key by the first slot that `slot_key_of` gives the right key for; it gives
+// nothing for a slot that it has no key for. `why`: the answer when there is none.
+Result<Key> OpenNewest(const VaultFile& file,
+                       const std::function<std::optional<Result<Key>>(const Slot&)>& slot_key_of,
+                       Error why) {
+  for (const Slot& slot : file.slots) {
+    const std::optional<Result<Key>> slot_key = slot_key_of(slot);
+    if (!slot_key) continue;
+    if (!*slot_key) {
+      why = slot_key->error();
+      continue;
+    }
+    Result<Key> master = OpenSlot(file.vault_id, slot, **slot_key, file.key_epoch);
+    if (master) return master;
+    if (master.error().code == Errc::kCorrupt)
+      return DamagedVaultFile("the passphrase fits a slot whose master key was altered");
+  }
+  return why;
+}
+
+Result<Key> OpenWithPassphrase(const VaultFile& file, const SecretBytes& passphrase) {
+  return OpenNewest(
+      file,
+      [&](const Slot& slot) -> std::optional<Result<Key>> {
+        if (slot.kind != Slot::Kind::kPassphrase) return std::nullopt;
+        return SlotKey(slot, passphrase);
+      },
+      Error(Errc::kAccessDenied, "no slot opens with this passphrase"));
+}
+
+Result<Key> OpenWithRecoveryCode(const VaultFile& file, const SecretBytes& text) {
+  Result<RecoveryCode> code = DecodeRecoveryCode(text.ExposeForOpenSsl());
+  if (!code) return Error(Errc::kAccessDenied, code.error().context);
+  if (code->is_share())
+    return Error(
+        Errc::kAccessDenied,
+        "this is share " + std::to_string(code->number) + " of recovery kit " + KitName(code->kit) +
+            ", " + std::to_string(code->threshold) +
+            " of which open the vault: `leadglass recovery combine` makes one key of them");
+  const RecoveryKey key{code->kit, std::move(code->value)};
+  return OpenNewest(
+      file,
+      [&](const Slot& slot) -> std::optional<Result<Key>> {
+        if (slot.kind != Slot::Kind::kRecovery || KitOf(slot) != key.kit) return std::nullopt;
+        return SlotKey(file.vault_id, slot, key);
+      },
+      Error(Errc::kAccessDenied,
+            "the recovery key of kit " + KitName(key.kit) +
+                " opens no slot: the kit was removed, or it is another vault's; `leadglass "
+                "passphrase list` names the kits of this one"));
+}
+
+}  // namespace
+
 Result<std::vector<Key>> OpenMasters(const VaultFile& file, ByteSpan bytes,
                                      const SecretBytes& passphrase) {
-  std::optional<Key> newest;
-  Error why(Errc::kAccessDenied, "no slot opens with this passphrase");
-  for (const Slot& slot : file.slots) {
-    Result<Key> master = OpenSlot(file.vault_id, slot, passphrase, file.key_epoch);
-    if (master) {
-      newest = std::move(*master);
-      break;
-    }
-    if (master.error().code == Errc::kCorrupt)
-      return Damaged("the passphrase fits a slot whose master key was altered");
-    if (master.error().code != Errc::kAccessDenied) why = master.error();
-  }
-  if (!newest) return why;
-  if (!IsAuthentic(bytes, file.vault_id, *newest))
-    return Damaged("it was changed by somebody without the keys");
+  LG_ASSIGN_OR_RETURN(Key newest, LooksLikeRecoveryCode(passphrase.ExposeForOpenSsl())
+                                      ? OpenWithRecoveryCode(file, passphrase)
+                                      : OpenWithPassphrase(file, passphrase));
+  if (!IsAuthentic(bytes, file.vault_id, newest))
+    return DamagedVaultFile("it was changed by somebody without the keys");
   std::vector<Key> masters;
   for (uint32_t epoch = 1; epoch < file.key_epoch; ++epoch) {
     LG_ASSIGN_OR_RETURN(
-        Key older, UnwrapKey(*newest, file.older_masters[epoch - 1], OlderMasterData(file, epoch)));
+        Key older, UnwrapKey(newest, file.older_masters[epoch - 1], OlderMasterData(file, epoch)));
     masters.push_back(std::move(older));
   }
-  masters.push_back(std::move(*newest));
+  masters.push_back(std::move(newest));
   return masters;
 }
 

@@ -102,7 +102,14 @@ VaultInfo InfoOf(const VaultFile& file) {
   info.format_minor = file.format_minor;
   info.key_epoch = file.key_epoch;
   for (const Slot& slot : file.slots) {
-    info.slots.push_back({slot.id, "scrypt", slot.scrypt_log2_n, slot.created_unix_seconds});
+    SlotInfo shown{slot.id, "scrypt", slot.scrypt_log2_n, slot.created_unix_seconds, {}};
+    if (slot.kind == Slot::Kind::kRecovery) {
+      shown.kdf = "hkdf-sha256";
+      shown.recovery_kit = KitOf(slot);
+      info.recovery_made_unix_seconds =
+          std::max(slot.created_unix_seconds, info.recovery_made_unix_seconds.value_or(0));
+    }
+    info.slots.push_back(std::move(shown));
   }
   if (file.keyring_exported_unix_seconds != 0)
     info.keyring_exported_unix_seconds = file.keyring_exported_unix_seconds;

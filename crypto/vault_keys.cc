@@ -47,6 +47,7 @@ class StoredVaultKeys final : public VaultKeys {
 
   Result<SlotInfo> AddSlot(const SecretBytes& passphrase, uint32_t scrypt_log2_n,
                            Clock& clock) override;
+  Result<SlotInfo> AddRecoverySlot(const RecoveryKey& recovery, Clock& clock) override;
   Status RemoveSlot(uint32_t slot_id) override;
   Status RepairCopies() override;
   LogKeys log_keys() const override { return KeysOfEveryEpoch("metadata"); }
@@ -88,6 +89,8 @@ class StoredVaultKeys final : public VaultKeys {
   // Takes over what another process changed in the vault file under the same keys.
   Status Refresh();
   Status CheckUsable() const;
+  Status CheckRoomForSlot() const;
+  Result<SlotInfo> CommitNewSlot(const Slot& slot);
   void RefreshInfo();
 
   FileSystem& fs_;
@@ -168,20 +171,36 @@ Status StoredVaultKeys::CheckUsable() const {
                "the vault again");
 }
 
-Result<SlotInfo> StoredVaultKeys::AddSlot(const SecretBytes& passphrase, uint32_t scrypt_log2_n,
-                                          Clock& clock) {
+Status StoredVaultKeys::CheckRoomForSlot() const {
   LG_RETURN_IF_ERROR(CheckUsable());
-  if (file_.slots.size() >= kMaxSlots)
-    return Error(Errc::kInvalidArgument,
-                 "a vault has at most " + std::to_string(kMaxSlots) + " passphrases; remove one");
+  if (file_.slots.size() < kMaxSlots) return {};
+  return Error(Errc::kInvalidArgument,
+               "a vault has at most " + std::to_string(kMaxSlots) +
+                   " passphrases and recovery kits; remove one (`leadglass passphrase remove`)");
+}
+
+Result<SlotInfo> StoredVaultKeys::CommitNewSlot(const Slot& slot) {
   VaultFile next = file_;
-  LG_ASSIGN_OR_RETURN(const Slot slot,
-                      NewSlot(next.vault_id, next.next_slot_id, passphrase, scrypt_log2_n,
-                              clock.WallNanos() / kNanosPerSecond, Newest()));
+  LG_CHECK(slot.id == next.next_slot_id);
   ++next.next_slot_id;
   next.slots.push_back(slot);
   LG_RETURN_IF_ERROR(Commit(std::move(next), masters_.back(), std::nullopt));
   return info_.slots.back();
+}
+
+Result<SlotInfo> StoredVaultKeys::AddSlot(const SecretBytes& passphrase, uint32_t scrypt_log2_n,
+                                          Clock& clock) {
+  LG_RETURN_IF_ERROR(CheckRoomForSlot());
+  LG_ASSIGN_OR_RETURN(const Slot slot,
+                      NewSlot(file_.vault_id, file_.next_slot_id, passphrase, scrypt_log2_n,
+                              clock.WallNanos() / kNanosPerSecond, Newest()));
+  return CommitNewSlot(slot);
+}
+
+Result<SlotInfo> StoredVaultKeys::AddRecoverySlot(const RecoveryKey& recovery, Clock& clock) {
+  LG_RETURN_IF_ERROR(CheckRoomForSlot());
+  return CommitNewSlot(NewRecoverySlot(file_.vault_id, file_.next_slot_id, recovery,
+                                       clock.WallNanos() / kNanosPerSecond, Newest()));
 }
 
 Status StoredVaultKeys::RemoveSlot(uint32_t slot_id) {

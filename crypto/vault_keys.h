@@ -3,7 +3,7 @@
 
 // VaultKeys: the top of the key hierarchy and the two small files it lives in.
 //
-//   <vault>/leadglass.vault (+ .copy)   format, vault id, passphrase slots, older master keys
+//   <vault>/leadglass.vault (+ .copy)   format, vault id, slots, older master keys
 //   <vault>/keyring (+ .copy)           4096 erasure secrets, sealed
 //
 // Each file exists twice; a damaged copy is served by the other and rewritten by RepairCopies() or
@@ -26,14 +26,16 @@
 #include "crypto/base/clock.h"
 #include "crypto/base/file.h"
 #include "crypto/log/sealed_log.h"
+#include "crypto/recovery_kit.h"
 
 namespace leadglass {
 
 struct SlotInfo {
-  uint32_t id = 0;  // stable; never reused
-  std::string kdf;  // "scrypt"
-  uint32_t scrypt_log2_n = 0;
+  uint32_t id = 0;             // stable; never reused
+  std::string kdf;             // "scrypt" of a passphrase, "hkdf-sha256" of a recovery key
+  uint32_t scrypt_log2_n = 0;  // of a passphrase; else 0
   int64_t created_unix_seconds = 0;
+  std::optional<RecoveryKitId> recovery_kit;  // the kit, if the slot is a recovery key's
 };
 
 // What can be read of a vault without a passphrase.
@@ -49,6 +51,8 @@ struct VaultInfo {
   // Newest known export of this keyring; a change of the keyring (RemoveSlot() makes one) takes it
   // away, because the exported copy no longer opens.
   std::optional<int64_t> keyring_exported_unix_seconds;
+  // When the newest recovery kit was made that opens the vault, if one does.
+  std::optional<int64_t> recovery_made_unix_seconds;
 };
 
 class VaultKeys {
@@ -67,11 +71,12 @@ class VaultKeys {
   // Reads what needs no key, so nothing of it is authenticated. kNotFound: not a vault.
   // kUnsupported: a newer format. kCorrupt: both copies damaged.
   static Result<VaultInfo> Inspect(FileSystem& fs, const std::string& folder);
-  // Unlocks; writes nothing. kAccessDenied: no slot opens with this passphrase. kCorrupt: both
-  // copies of the vault file or of the keyring are damaged, or one is older than the other
-  // requires, or the vault file was changed by somebody without the keys. kUnavailable: a slot's
-  // scrypt needs more memory than this machine has. Takes the time and memory of scrypt once for
-  // each slot tried.
+  // Unlocks, with a passphrase or a recovery code (told by its form: crypto/recovery_code.h);
+  // writes nothing. kAccessDenied: no slot opens with it, or the code is mistyped or a share.
+  // kCorrupt: both copies of the vault file or of the keyring are damaged, or one is older than the
+  // other requires, or the vault file was changed by somebody without the keys. kUnavailable: a
+  // slot's scrypt needs more memory than this machine has. Takes the time and memory of scrypt once
+  // for each slot tried.
   static Result<std::unique_ptr<VaultKeys>> Unlock(FileSystem& fs, const std::string& folder,
                                                    const SecretBytes& passphrase);
   virtual ~VaultKeys() = default;
@@ -81,12 +86,14 @@ class VaultKeys {
   // These may be: the two renewals of erasure secrets change neither.
   virtual const Uuid& vault_id() const = 0;
 
-  // Passphrase slots. Durable on return; on error this object and the files are as before. Where
+  // Slots. Durable on return; on error this object and the files are as before. Where
   // the disk let a change be neither finished nor undone, the files hold the old state or the new,
   // and every later change by this object is kUnavailable: open the vault again to see which.
   // kInvalidArgument: empty passphrase, cost outside the limits, or 64 slots already.
   virtual Result<SlotInfo> AddSlot(const SecretBytes& passphrase, uint32_t scrypt_log2_n,
                                    Clock& clock) = 0;
+  // The same for a recovery key, which has no cost. kInvalidArgument: 64 slots already.
+  virtual Result<SlotInfo> AddRecoverySlot(const RecoveryKey& recovery, Clock& clock) = 0;
   // Begins a new master key epoch, so that what is written from now on is out of reach of the
   // removed passphrase: the remaining slots cannot be re-wrapped without their passphrases, so each
   // slot carries an X25519 public key to which a new master key is wrapped. kNotFound: no such

@@ -34,6 +34,7 @@ FENCE = {
     r"leveldb/": r"index/.*|tests/index/.*|tests/fault/.*",
     r"gdcm": r"index/.*|tests/index/.*",
     r"unicode/": r"index/.*|tests/index/.*",
+    r"qrencode\.h": r"cli/qr_code\.cc|tests/cli/qr_code_test\.cc",
     r"seccomp\.h": r"index/.*|cli/.*",
     r"fuse": r"fs/fuse_.*|tests/fs/fuse_.*",
     r"toml": r"fs/configuration\.cc",

@@ -27,6 +27,15 @@ class StoppedClock final : public Clock {
   int64_t seconds = 1'700'000'000;
 };
 
+// The bytes of hexadecimal digits, small letters.
+inline ByteVector FromHex(std::string_view hex) {
+  const auto digit = [](char c) { return c <= '9' ? c - '0' : c - 'a' + 10; };
+  ByteVector bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes.push_back(static_cast<uint8_t>(digit(hex[i]) << 4 | digit(hex[i + 1])));
+  return bytes;
+}
+
 // What the four files hold; a missing file is empty.
 using VaultImage = std::array<ByteVector, 4>;
 

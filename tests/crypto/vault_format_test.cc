@@ -10,21 +10,12 @@
 #include "tests/crypto/vault_fixture.h"
 #include "tests/support/matchers.h"
 #include "tests/vectors/vault_v1.h"
+#include "tests/vectors/vault_v1_recovery.h"
 
 namespace leadglass {
 namespace {
 
 namespace frozen = vectors::vault_v1;
-
-uint8_t Digit(char c) { return static_cast<uint8_t>(c <= '9' ? c - '0' : c - 'a' + 10); }
-
-ByteVector FromHex(std::string_view hex) {
-  ByteVector bytes;
-  for (size_t i = 0; i + 1 < hex.size(); i += 2) {
-    bytes.push_back(static_cast<uint8_t>(Digit(hex[i]) << 4 | Digit(hex[i + 1])));
-  }
-  return bytes;
-}
 
 TEST(VaultFormat, OpensTheFrozenVaultOfFormatOne) {
   const ByteVector file = FromHex(frozen::kVaultFile);
@@ -52,6 +43,17 @@ TEST(VaultFormat, OpensTheFrozenVaultOfFormatOne) {
   ASSERT_OK_AND_ASSIGN(const Key file_key,
                        UnwrapFileKey(vault, study, 1234, 3, study_key, FromHex(frozen::kFileWrap)));
   EXPECT_EQ(ToHex(file_key.ExposeForOpenSsl()), frozen::kFileKey);
+}
+
+TEST(VaultFormat, OpensTheFrozenVaultWithARecoveryKit) {
+  namespace kit = vectors::vault_v1_recovery;
+  const ByteVector file = FromHex(kit::kVaultFile);
+  const ByteVector keyring = FromHex(kit::kKeyring);
+  for (const std::string_view secret : {std::string_view("one"), kit::kCode}) {
+    const auto fs = DiskWith({file, file, keyring, keyring});
+    ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, secret));
+    EXPECT_EQ(ToHex(keys->index_key().ExposeForOpenSsl()), kit::kIndexKey);
+  }
 }
 
 TEST(VaultFormat, FilesHaveTheSizesOfTheFormat) {

@@ -28,6 +28,17 @@ MATCHER_P(FailsWith, code, std::string("fails with ") + ErrcName(code)) {
   return arg.error().code == code;
 }
 
+// The same, and its message says `text`.
+MATCHER_P2(FailsSaying, code, text,
+           std::string("fails with ") + ErrcName(code) + ", saying \"" + std::string(text) + '"') {
+  if (arg.has_value()) {
+    *result_listener << "which is ok";
+    return false;
+  }
+  *result_listener << "which failed: " << ToString(arg.error());
+  return arg.error().code == code && arg.error().context.find(text) != std::string::npos;
+}
+
 MATCHER_P(FailsWithErrno, err, "fails with that errno") {
   if (arg.has_value()) {
     *result_listener << "which is ok";
