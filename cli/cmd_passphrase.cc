@@ -39,21 +39,14 @@ ExitCode RunAdd(const PassphraseArguments& arguments) {
   return ExitCode::kOk;
 }
 
-// The vault must not be open: who has it open would go on under the old keys.
-Status Remove(const PassphraseArguments& arguments) {
+Result<uint32_t> Remove(const PassphraseArguments& arguments) {
   LG_ASSIGN_OR_RETURN(const std::string folder, CanonicalPath(arguments.folder));
-  LG_ASSIGN_OR_RETURN([[maybe_unused]] const VaultInfo info,
-                      VaultKeys::Inspect(PosixFileSystem(), folder));
-  LG_ASSIGN_OR_RETURN(auto lock, HoldVault(folder));
-  LG_ASSIGN_OR_RETURN(const auto keys, UnlockVault(folder, arguments.passphrase_file));
-  LG_RETURN_IF_ERROR(keys->RemoveSlot(arguments.slot));
-  lock.reset();
-  // Until the log speaks of the new keys, nobody could tell the old vault file from the new one.
-  return Vault::RecordKeyEpoch(PosixFileSystem(), folder, *keys, SystemClock());
+  return ChangeKeyEpoch(folder, arguments.passphrase_file,
+                        [&](VaultKeys& keys) { return keys.RemoveSlot(arguments.slot); });
 }
 
 ExitCode RunRemove(const PassphraseArguments& arguments) {
-  if (const Status done = Remove(arguments); !done) return Fail(done.error());
+  if (const auto done = Remove(arguments); !done) return Fail(done.error());
   std::printf("slot %u removed; what is written from now on is out of its reach\n", arguments.slot);
   std::printf("exported keyrings open no longer: export again\n");
   return ExitCode::kOk;

@@ -24,6 +24,7 @@ void AddReindexCommand(CLI::App& app, Action& action);
 void AddPassphraseCommand(CLI::App& app, Action& action);
 void AddKeyringCommand(CLI::App& app, Action& action);
 void AddRecoveryCommand(CLI::App& app, Action& action);
+void AddRotateCommand(CLI::App& app, Action& action);
 void AddConfigCommand(CLI::App& app, Action& action);
 void AddAuditCommand(CLI::App& app, Action& action);
 void AddGroupCommand(CLI::App& app, Action& action);

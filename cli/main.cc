@@ -46,6 +46,7 @@ int Run(int argc, char** argv) {
   AddPassphraseCommand(app, action);
   AddKeyringCommand(app, action);
   AddRecoveryCommand(app, action);
+  AddRotateCommand(app, action);
   AddConfigCommand(app, action);
   AddAuditCommand(app, action);
   AddGroupCommand(app, action);

@@ -31,6 +31,25 @@ Result<std::unique_ptr<File>> HoldVault(const std::string& folder) {
   return lock;
 }
 
+Result<uint32_t> ChangeKeyEpoch(const std::string& folder, const std::string& passphrase_file,
+                                const std::function<Status(VaultKeys&)>& change) {
+  LG_ASSIGN_OR_RETURN([[maybe_unused]] const VaultInfo info,
+                      VaultKeys::Inspect(PosixFileSystem(), folder));
+  LG_ASSIGN_OR_RETURN(auto lock, HoldVault(folder));
+  LG_ASSIGN_OR_RETURN(const auto keys, UnlockVault(folder, passphrase_file));
+  LG_RETURN_IF_ERROR(change(*keys));
+  lock.reset();
+  const Status recorded = Vault::RecordKeyEpoch(PosixFileSystem(), folder, *keys, SystemClock());
+  if (!recorded)
+    return Error(recorded.error().code,
+                 recorded.error().context +
+                     "; the new keys are in force, but the log does not say so yet, and an old "
+                     "vault file put back with its keyring would not be noticed: mend that, and "
+                     "mount the vault for writing",
+                 recorded.error().posix_errno);
+  return keys->key_epoch();
+}
+
 bool IsVaultHeld(const std::string& folder) {
   const auto lock = PosixFileSystem().Open(folder + kLockFile, OpenMode::kRead);
   if (!lock) return false;

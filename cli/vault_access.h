@@ -3,6 +3,7 @@
 
 // What every command that opens a vault does first.
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -19,6 +20,14 @@ Result<std::unique_ptr<VaultKeys>> UnlockVault(const std::string& folder,
 // Holds the vault's lock: no mount and no other command has the vault open meanwhile.
 // kUnavailable: one has.
 Result<std::unique_ptr<File>> HoldVault(const std::string& folder);
+// Unlocks a vault that nobody has open, lets `change` begin a key epoch, and has the log record
+// that: until it does, nobody could tell the old vault file from the new one. Who has the vault
+// open would go on under the old keys. Gives the new key epoch. Rebuilds the index, whose key goes
+// with the epoch. Errors of HoldVault(), UnlockVault() and `change`, after which all is as before;
+// errors of Vault::RecordKeyEpoch(), whose message says that the new keys are in force all the
+// same.
+Result<uint32_t> ChangeKeyEpoch(const std::string& folder, const std::string& passphrase_file,
+                                const std::function<Status(VaultKeys&)>& change);
 // True while somebody holds it. False where it cannot be told.
 bool IsVaultHeld(const std::string& folder);
 

@@ -49,6 +49,7 @@ class StoredVaultKeys final : public VaultKeys {
                            Clock& clock) override;
   Result<SlotInfo> AddRecoverySlot(const RecoveryKey& recovery, Clock& clock) override;
   Status RemoveSlot(uint32_t slot_id) override;
+  Status RotateMasterKey() override;
   Status RepairCopies() override;
   LogKeys log_keys() const override { return KeysOfEveryEpoch("metadata"); }
   LogKeys audit_keys() const override { return KeysOfEveryEpoch("audit"); }
@@ -73,6 +74,8 @@ class StoredVaultKeys final : public VaultKeys {
   LogKeys KeysOfEveryEpoch(std::string_view purpose) const;
   MasterRef Newest() const { return {masters_.back(), file_.key_epoch}; }
   ByteVector WrapData(ByteSpan header, std::string_view purpose, ByteSpan owner) const;
+  // A new master key for `slots`, which are of this epoch, and for the keyring.
+  Status BeginKeyEpoch(const std::vector<Slot>& slots);
   // Makes `next`, authenticated by `newest`, the vault file, and `keyring_bytes`, if any, the
   // keyring. Durable on return; on error all is as before, or broken_.
   Status Commit(VaultFile next, const Key& newest, std::optional<ByteVector> keyring_bytes);
@@ -212,6 +215,17 @@ Status StoredVaultKeys::RemoveSlot(uint32_t slot_id) {
   if (file_.slots.size() == 1)
     return Error(Errc::kInvalidArgument, "slot " + std::to_string(slot_id) +
                                              " is the last one: add another passphrase first");
+  std::vector<Slot> remaining = file_.slots;
+  std::erase_if(remaining, [&](const Slot& slot) { return slot.id == slot_id; });
+  return BeginKeyEpoch(remaining);
+}
+
+Status StoredVaultKeys::RotateMasterKey() {
+  LG_RETURN_IF_ERROR(CheckUsable());
+  return BeginKeyEpoch(file_.slots);
+}
+
+Status StoredVaultKeys::BeginKeyEpoch(const std::vector<Slot>& slots) {
   if (file_.key_epoch == kMaxKeyEpoch)
     return Error(Errc::kUnsupported, "the vault has had " + std::to_string(kMaxKeyEpoch) +
                                          " key epochs, the most there can be");
@@ -221,13 +235,12 @@ Status StoredVaultKeys::RemoveSlot(uint32_t slot_id) {
   masters.push_back(NewKey());
   const MasterRef new_master{masters.back(), next.key_epoch};
   next.slots.clear();
-  for (const Slot& slot : file_.slots) {
-    if (slot.id == slot_id) continue;
+  for (const Slot& slot : slots) {
     LG_ASSIGN_OR_RETURN(const Slot given, GiveNewMaster(next.vault_id, slot, Newest(), new_master));
     next.slots.push_back(given);
   }
   WrapOlderMasters(masters, next);
-  // The keyring moves to the new master key, too, or the removed passphrase could forge one.
+  // The keyring moves to the new master key, too, or who had the old one could forge one.
   Keyring keyring = CopyOfKeyring();
   keyring.SetVersion(keyring.version() + 1);
   next.min_keyring_version = keyring.version();

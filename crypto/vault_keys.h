@@ -48,7 +48,7 @@ struct VaultInfo {
   // One of the two copies is missing, does not decode, or is older than the other.
   bool vault_file_copy_damaged = false;
   bool keyring_copy_damaged = false;
-  // Newest known export of this keyring; a change of the keyring (RemoveSlot() makes one) takes it
+  // Newest known export of this keyring; a new key epoch (RemoveSlot(), RotateMasterKey()) takes it
   // away, because the exported copy no longer opens.
   std::optional<int64_t> keyring_exported_unix_seconds;
   // When the newest recovery kit was made that opens the vault, if one does.
@@ -103,6 +103,10 @@ class VaultKeys {
   // The caller hands the new log_keys() to the log and appends a commit: until the log holds one of
   // the new epoch, an old vault file put back with its old keyring is not noticed.
   virtual Status RemoveSlot(uint32_t slot_id) = 0;
+  // Begins a new master key epoch with all slots, which keep working: what is written from now on
+  // is out of reach of whoever has an older master key, and no data is written again. The same for
+  // the caller to do, and the same errors, as RemoveSlot().
+  virtual Status RotateMasterKey() = 0;
   // Rewrites each copy that info() calls damaged. Durable on return. To be called by whoever mounts
   // for writing, before the first write: until then one more damage loses the files.
   virtual Status RepairCopies() = 0;

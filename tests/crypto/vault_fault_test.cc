@@ -107,6 +107,25 @@ TEST(VaultFault, RemoveSlotLeavesTheOldStateOrTheNew) {
       });
 }
 
+TEST(VaultFault, RotationLeavesTheOldStateOrTheNew) {
+  ForEachFailure(
+      NewVaultImage(2),
+      [](FaultFileSystem&, VaultKeys& keys) {
+        const bool rotated = keys.RotateMasterKey().has_value();
+        EXPECT_EQ(keys.key_epoch(), rotated ? 2u : 1u);
+        return rotated;
+      },
+      [](FaultFileSystem& fs, bool succeeded, const Scenario& scenario) {
+        ExpectWhole(fs);
+        ASSERT_OK_AND_ASSIGN(const auto two, UnlockWith(fs, "two"));
+        if (succeeded) {
+          EXPECT_EQ(two->key_epoch(), 2u);
+        } else if (scenario.lasts == Lasts::kForOneCall) {
+          EXPECT_EQ(two->key_epoch(), 1u) << "on error the files are as before";
+        }
+      });
+}
+
 TEST(VaultFault, RepairLeavesAWholeVault) {
   VaultImage damaged = NewVaultImage();
   damaged[0][100] ^= 1;

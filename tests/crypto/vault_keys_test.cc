@@ -168,6 +168,61 @@ TEST(VaultKeys, KeepsEveryEpochThroughManyRemovals) {
   }
 }
 
+TEST(VaultKeys, RotationGivesEverySlotANewMasterKey) {
+  const auto fs = DiskWith(NewVaultImage(2));
+  StoppedClock clock;
+  const RecoveryKey recovery = NewRecoveryKey();
+  ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
+  ASSERT_THAT(keys->AddRecoverySlot(recovery, clock), IsOk());
+  const Key old_index = keys->index_key();
+  const LogKeys old_log = keys->log_keys();
+  const LogKeys old_audit = keys->audit_keys();
+  ASSERT_OK_AND_ASSIGN(const Key secret, keys->ErasureSecret(5));
+  const ByteVector wrap = keys->WrapForVault(secret, "group", AsBytes("7"));
+  ASSERT_THAT(keys->RotateMasterKey(), IsOk());
+  EXPECT_EQ(keys->key_epoch(), 2u);
+  EXPECT_EQ(keys->info().slots.size(), 3u);
+
+  const SecretBytes code = EncodeRecoveryCode(WholeCode(recovery));
+  for (const std::string_view opener :
+       {std::string_view("one"), std::string_view("two"), AsText(code.ExposeForOpenSsl())}) {
+    ASSERT_OK_AND_ASSIGN(const auto again, UnlockWith(*fs, opener));
+    EXPECT_EQ(again->key_epoch(), 2u);
+    EXPECT_FALSE(again->index_key() == old_index);
+    EXPECT_TRUE(again->index_key() == keys->index_key());
+    const LogKeys log = again->log_keys();
+    const LogKeys audit = again->audit_keys();
+    ASSERT_EQ(log.metadata.size(), 2u);
+    EXPECT_TRUE(log.metadata[0].key == old_log.metadata[0].key) << "what was written still opens";
+    EXPECT_FALSE(log.metadata[1].key == old_log.metadata[0].key);
+    ASSERT_EQ(audit.metadata.size(), 2u);
+    EXPECT_TRUE(audit.metadata[0].key == old_audit.metadata[0].key);
+    EXPECT_FALSE(audit.metadata[1].key == old_audit.metadata[0].key);
+    ASSERT_OK_AND_ASSIGN(const Key same_secret, again->ErasureSecret(5));
+    EXPECT_TRUE(same_secret == secret);
+    EXPECT_THAT(again->UnwrapForVault(wrap, "group", AsBytes("7")), IsOk());
+  }
+}
+
+TEST(VaultKeys, RotationKeepsALonePassphrase) {
+  const auto fs = DiskWith(NewVaultImage());
+  for (uint32_t round = 2; round <= 4; ++round) {
+    ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
+    ASSERT_THAT(keys->RotateMasterKey(), IsOk());
+    EXPECT_EQ(keys->key_epoch(), round);
+  }
+  EXPECT_THAT(UnlockWith(*fs, "one"), IsOk());
+}
+
+TEST(VaultKeys, RotationForgetsTheExportedKeyring) {
+  const auto fs = DiskWith(NewVaultImage());
+  StoppedClock clock;
+  ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
+  ASSERT_THAT(keys->ExportKeyring("/export", clock), IsOk());
+  ASSERT_THAT(keys->RotateMasterKey(), IsOk());
+  EXPECT_FALSE(keys->info().keyring_exported_unix_seconds.has_value());
+}
+
 TEST(VaultKeys, KeepsTheLastSlot) {
   const auto fs = DiskWith(NewVaultImage());
   ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
