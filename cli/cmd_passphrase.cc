@@ -47,7 +47,8 @@ Result<uint32_t> Remove(const PassphraseArguments& arguments) {
 
 ExitCode RunRemove(const PassphraseArguments& arguments) {
   if (const auto done = Remove(arguments); !done) return Fail(done.error());
-  std::printf("slot %u removed; what is written from now on is out of its reach\n", arguments.slot);
+  std::printf("slot %u removed; names, facts and new files are out of its reach from now on\n",
+              arguments.slot);
   std::printf("exported keyrings open no longer: export again\n");
   return ExitCode::kOk;
 }

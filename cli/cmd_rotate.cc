@@ -46,7 +46,9 @@ void AddRotateCommand(CLI::App& app, Action& action) {
                       "Take the passphrase from the first line of this file; - is standard input");
   command->add_flag("--json", arguments->json, "Print JSON");
   command->footer(
-      "What is written from then on is sealed with keys that no older copy of the vault has.\n\n"
+      "Names, facts and new files are sealed from then on with keys that no older copy of the "
+      "vault "
+      "has.\n\n"
       "Example:\n  leadglass rotate /srv/images.vault");
   command->callback(
       [arguments, &action] { action = [arguments] { return RunRotate(*arguments); }; });

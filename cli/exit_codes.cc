@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/exit_codes.h"
 
+#include <cerrno>
+
 namespace leadglass {
 
 ExitCode ExitCodeFor(const Error& error) {
@@ -8,7 +10,10 @@ ExitCode ExitCodeFor(const Error& error) {
     case Errc::kNotFound: return ExitCode::kNotFound;
     case Errc::kExists: return ExitCode::kExists;
     case Errc::kInvalidArgument: return ExitCode::kUsage;
-    case Errc::kAccessDenied: return ExitCode::kAccessDenied;
+    case Errc::kAccessDenied:
+      // The log is newer than the vault file.
+      return error.posix_errno == EKEYREVOKED ? ExitCode::kRollbackRefused
+                                              : ExitCode::kAccessDenied;
     case Errc::kNoSpace: return ExitCode::kNoSpace;
     case Errc::kCorrupt: return ExitCode::kDamaged;
     case Errc::kLocked: return ExitCode::kAccessDenied;

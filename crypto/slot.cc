@@ -173,6 +173,12 @@ Result<Key> OpenSlot(const Uuid& vault_id, const Slot& slot, const Key& slot_key
                                      ByEpoch(vault_id, slot, kMasterKey, key_epoch));
 }
 
+bool HoldsMaster(const Uuid& vault_id, const Slot& slot, const MasterRef& master) {
+  return UnwrapKey(master.key, slot.sender_key_by_master,
+                   ByEpoch(vault_id, slot, kSenderKeyByMaster, master.key_epoch))
+      .has_value();
+}
+
 Result<Slot> GiveNewMaster(const Uuid& vault_id, const Slot& slot, const MasterRef& old_master,
                            const MasterRef& new_master) {
   LG_ASSIGN_OR_RETURN(const Key sender,

@@ -65,6 +65,8 @@ Key SlotKey(const Uuid& vault_id, const Slot& slot, const RecoveryKey& recovery)
 // holder of the keys.
 Result<Key> OpenSlot(const Uuid& vault_id, const Slot& slot, const Key& slot_key,
                      uint32_t key_epoch);
+// Whether the slot was given `master` by a holder of it. Needs no key of the slot's own.
+bool HoldsMaster(const Uuid& vault_id, const Slot& slot, const MasterRef& master);
 // Gives the slot a new master key, without its passphrase. kCorrupt: not `old_master`'s slot.
 Result<Slot> GiveNewMaster(const Uuid& vault_id, const Slot& slot, const MasterRef& old_master,
                            const MasterRef& new_master);

@@ -15,8 +15,8 @@ constexpr size_t kVaultFileHeaderSize = 80;
 constexpr size_t kVaultFileChecksumSize = sizeof(Digest);
 constexpr size_t kMacSize = sizeof(Digest);
 
-Error DamagedVaultFile(const char* what) {
-  return Error(Errc::kCorrupt, std::string("vault file: ") + what);
+Error DamagedVaultFile(const std::string& what) {
+  return Error(Errc::kCorrupt, "vault file: " + what);
 }
 
 ByteVector OlderMasterData(const VaultFile& file, uint32_t epoch) {
@@ -146,6 +146,38 @@ bool IsAuthentic(ByteSpan bytes, const Uuid& vault_id, const Key& newest_master)
 
 namespace {
 
+constexpr const char* kPutNewest =
+    "; put the newest leadglass.vault, from a backup, in place of both copies";
+
+Error PutBack(const VaultFile& file, const Slot& slot, uint32_t epoch) {
+  return DamagedVaultFile("slot " + std::to_string(slot.id) +
+                          " was put back into it: it is of key epoch " + std::to_string(epoch) +
+                          ", and the vault is in " + std::to_string(file.key_epoch) +
+                          ", so it was removed, or given new keys, since" + kPutNewest);
+}
+
+// The key fits the slot, whose master key is not the newest: is it one of an earlier epoch?
+Error WhyCorrupt(const VaultFile& file, const Slot& slot, const Key& slot_key) {
+  for (uint32_t epoch = file.key_epoch - 1; epoch > 0; --epoch)
+    if (OpenSlot(file.vault_id, slot, slot_key, epoch)) return PutBack(file, slot, epoch);
+  return DamagedVaultFile("the master key in slot " + std::to_string(slot.id) +
+                          " was altered by somebody without the keys" + kPutNewest);
+}
+
+// The file is not as a holder of the newest master key made it: is it a slot that was put back?
+Error WhyNotAuthentic(const VaultFile& file, const Key& newest) {
+  for (const Slot& slot : file.slots) {
+    if (HoldsMaster(file.vault_id, slot, {newest, file.key_epoch})) continue;
+    for (uint32_t epoch = file.key_epoch - 1; epoch > 0; --epoch) {
+      const auto older =
+          UnwrapKey(newest, file.older_masters[epoch - 1], OlderMasterData(file, epoch));
+      if (older && HoldsMaster(file.vault_id, slot, {*older, epoch}))
+        return PutBack(file, slot, epoch);
+    }
+  }
+  return DamagedVaultFile(std::string("it was changed by somebody without the keys") + kPutNewest);
+}
+
 // The newest master key by the first slot that `slot_key_of` gives the right key for; it gives
 // nothing for a slot that it has no key for. `why`: the answer when there is none.
 Result<Key> OpenNewest(const VaultFile& file,
@@ -160,8 +192,7 @@ Result<Key> OpenNewest(const VaultFile& file,
     }
     Result<Key> master = OpenSlot(file.vault_id, slot, **slot_key, file.key_epoch);
     if (master) return master;
-    if (master.error().code == Errc::kCorrupt)
-      return DamagedVaultFile("the passphrase fits a slot whose master key was altered");
+    if (master.error().code == Errc::kCorrupt) return WhyCorrupt(file, slot, **slot_key);
   }
   return why;
 }
@@ -205,8 +236,7 @@ Result<std::vector<Key>> OpenMasters(const VaultFile& file, ByteSpan bytes,
   LG_ASSIGN_OR_RETURN(Key newest, LooksLikeRecoveryCode(passphrase.ExposeForOpenSsl())
                                       ? OpenWithRecoveryCode(file, passphrase)
                                       : OpenWithPassphrase(file, passphrase));
-  if (!IsAuthentic(bytes, file.vault_id, newest))
-    return DamagedVaultFile("it was changed by somebody without the keys");
+  if (!IsAuthentic(bytes, file.vault_id, newest)) return WhyNotAuthentic(file, newest);
   std::vector<Key> masters;
   for (uint32_t epoch = 1; epoch < file.key_epoch; ++epoch) {
     LG_ASSIGN_OR_RETURN(

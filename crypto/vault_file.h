@@ -39,7 +39,8 @@ bool IsAuthentic(ByteSpan bytes, const Uuid& vault_id, const Key& newest_master)
 // The newest master key of the first slot that the passphrase opens, then all older ones; result[i]
 // is of key epoch i + 1. The passphrase may be a recovery code, which is told by its form.
 // kAccessDenied: no slot opens, or the code is mistyped, or a share. kCorrupt: one does, and the
-// file was altered. kUnavailable: no slot opens, and one was not tried for want of memory.
+// file was altered; the message names a slot of an earlier key epoch that was put back.
+// kUnavailable: no slot opens, and one was not tried for want of memory.
 Result<std::vector<Key>> OpenMasters(const VaultFile& file, ByteSpan bytes,
                                      const SecretBytes& passphrase);
 // Fills older_masters for `masters`, the last of which is the newest.

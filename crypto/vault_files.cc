@@ -16,10 +16,50 @@ Error Worse(const Error& a, const Error& b) {
   return a.code == Errc::kNotFound ? b : a;
 }
 
-// Whether a copy's clear header lets it be the keyring of `file`.
+// What a copy's clear header says of it beside the vault file, in the order of what tells most
+// about why no copy serves.
+enum class KeyringAge { kNewerThanVaultFile, kOlder, kOfAnotherVault, kFits };
+KeyringAge AgeOf(const Keyring::Header& header, const VaultFile& file) {
+  if (header.vault_id != file.vault_id) return KeyringAge::kOfAnotherVault;
+  if (header.key_epoch > file.key_epoch) return KeyringAge::kNewerThanVaultFile;
+  const bool older = header.key_epoch < file.key_epoch || header.version < file.min_keyring_version;
+  return older ? KeyringAge::kOlder : KeyringAge::kFits;
+}
+
 bool Fits(const Keyring::Header& header, const VaultFile& file) {
-  return header.vault_id == file.vault_id && header.key_epoch == file.key_epoch &&
-         header.version >= file.min_keyring_version;
+  return AgeOf(header, file) == KeyringAge::kFits;
+}
+
+std::string Epoch(uint32_t epoch) { return "key epoch " + std::to_string(epoch); }
+
+// Why the copy with this header does not serve, and what to do.
+Error WhyNot(const Keyring::Header& header, const VaultFile& file) {
+  const std::string wanted = "version " + std::to_string(file.min_keyring_version) +
+                             " or newer of " + Epoch(file.key_epoch);
+  switch (AgeOf(header, file)) {
+    case KeyringAge::kNewerThanVaultFile:
+      return Error(Errc::kCorrupt,
+                   "vault file: it is an old one, put back: it knows " + Epoch(file.key_epoch) +
+                       ", and the keyring beside it is of " + Epoch(header.key_epoch) +
+                       ", since a passphrase was removed or the keys were rotated; put the newest "
+                       "leadglass.vault in place of both copies");
+    case KeyringAge::kOlder:
+      return Error(Errc::kCorrupt,
+                   "keyring: it is an old one, put back: version " +
+                       std::to_string(header.version) + " of " + Epoch(header.key_epoch) +
+                       ", and the vault file demands " + wanted +
+                       "; put a keyring of that kind in place of both copies, from a backup or the "
+                       "newest `leadglass keyring export`");
+    case KeyringAge::kOfAnotherVault:
+      return Error(Errc::kCorrupt, "keyring: it is the one of vault " + ToHex(header.vault_id) +
+                                       "; put this vault's, " + wanted +
+                                       ", in place of both copies");
+    case KeyringAge::kFits: break;
+  }
+  return Error(Errc::kCorrupt,
+               "keyring: it does not open under the vault's master key: somebody without the keys "
+               "made or changed it; put " +
+                   wanted + " in place of both copies");
 }
 
 bool AnyKeyringCopyDamaged(const FilePair& pair, const VaultFile& file) {
@@ -76,11 +116,14 @@ Result<KeyringCopy> ReadKeyring(const FilePair& pair, const VaultFile& file, con
   const bool differ = !copies[0] || !copies[1] || *copies[0] != *copies[1];
   std::optional<KeyringCopy> best;
   std::optional<Error> unsupported;
+  std::optional<Keyring::Header> refused;
   for (size_t copy = 0; copy < 2; ++copy) {
     if (!copies[copy]) continue;
     const auto header = Keyring::DecodeHeader(*copies[copy]);
     if (!header && header.error().code == Errc::kUnsupported) unsupported = header.error();
-    if (!header || !Fits(*header, file)) continue;
+    if (!header) continue;
+    if (!refused || AgeOf(*header, file) < AgeOf(*refused, file)) refused = *header;
+    if (!Fits(*header, file)) continue;
     if (best && best->keyring.version() >= header->version) continue;
     Result<Keyring> keyring = Keyring::Open(*copies[copy], file.vault_id, master);
     if (!keyring) continue;
@@ -88,11 +131,12 @@ Result<KeyringCopy> ReadKeyring(const FilePair& pair, const VaultFile& file, con
   }
   if (best) return std::move(*best);
   if (unsupported) return *unsupported;
-  return Error(Errc::kCorrupt,
-               "keyring: neither copy is intact and as new as the vault file demands (version " +
-                   std::to_string(file.min_keyring_version) + ", key epoch " +
-                   std::to_string(file.key_epoch) +
-                   "); put an exported keyring of that version in place of both");
+  if (refused) return WhyNot(*refused, file);
+  return Error(Errc::kCorrupt, "keyring: both copies are damaged or missing; put version " +
+                                   std::to_string(file.min_keyring_version) + " or newer of " +
+                                   Epoch(file.key_epoch) +
+                                   " in place of both, from a backup or the newest `leadglass "
+                                   "keyring export`");
 }
 
 VaultInfo InfoOf(const VaultFile& file) {

@@ -34,7 +34,9 @@ struct KeyringCopy {
   bool other_differs = false;
 };
 // The newest copy that opens under the vault file's newest master key and is not older than the
-// vault file allows. kCorrupt: there is none.
+// vault file allows. kCorrupt: there is none; the message tells apart an old keyring put back, an
+// old vault file put back beside a newer keyring, another vault's, one that somebody without the
+// keys made, and damage.
 Result<KeyringCopy> ReadKeyring(const FilePair& pair, const VaultFile& file, const Key& master);
 
 // What is shown of a vault file, without the state of the copies.

@@ -94,7 +94,7 @@ class VaultKeys {
                                    Clock& clock) = 0;
   // The same for a recovery key, which has no cost. kInvalidArgument: 64 slots already.
   virtual Result<SlotInfo> AddRecoverySlot(const RecoveryKey& recovery, Clock& clock) = 0;
-  // Begins a new master key epoch, so that what is written from now on is out of reach of the
+  // Begins a new master key epoch, so that commits and new files are out of reach of the
   // removed passphrase: the remaining slots cannot be re-wrapped without their passphrases, so each
   // slot carries an X25519 public key to which a new master key is wrapped. kNotFound: no such
   // slot. kInvalidArgument: it is the last one. An older slot file is refused afterwards (the log
@@ -103,8 +103,8 @@ class VaultKeys {
   // The caller hands the new log_keys() to the log and appends a commit: until the log holds one of
   // the new epoch, an old vault file put back with its old keyring is not noticed.
   virtual Status RemoveSlot(uint32_t slot_id) = 0;
-  // Begins a new master key epoch with all slots, which keep working: what is written from now on
-  // is out of reach of whoever has an older master key, and no data is written again. The same for
+  // Begins a new master key epoch with all slots, which keep working: commits and new files are out
+  // of reach of whoever has an older master key, and no data is written again. The same is left for
   // the caller to do, and the same errors, as RemoveSlot().
   virtual Status RotateMasterKey() = 0;
   // Rewrites each copy that info() calls damaged. Durable on return. To be called by whoever mounts

@@ -239,7 +239,8 @@ class Vault {
 
   // Opens the vault in `folder`: recovers the log, brings the index up to it, or rebuilds the index
   // where it is missing, damaged, or not of this log. Locks the vault against a second opener.
-  //   kUnavailable: open already. kAccessDenied: older than options.not_older_than.
+  //   kUnavailable: open already. kAccessDenied: older than options.not_older_than;
+  //   with EKEYREVOKED: `keys` are of an older key epoch than the log, whatever is accepted.
   //   kCorrupt: the log is damaged below its durable position; the message names the place.
   // `parser` may be null: then nothing is parsed and no view fills. `keys`, `parser` and `clock`
   // must outlive the vault.
@@ -251,8 +252,8 @@ class Vault {
                         const std::function<void(uint64_t)>& progress, Clock& clock);
 
   // Appends a commit under the newest keys, so that the log itself tells that older vault files are
-  // out of date. To be called after VaultKeys::RemoveSlot(). The vault must not be open. Durable on
-  // return. Rebuilds the index, whose key goes with the key epoch.
+  // out of date. To be called after VaultKeys::RemoveSlot() and RotateMasterKey(). The vault must
+  // not be open. Durable on return. Rebuilds the index, whose key goes with the key epoch.
   static Status RecordKeyEpoch(FileSystem& fs, const std::string& folder, VaultKeys& keys,
                                Clock& clock);
 

@@ -147,7 +147,8 @@ class SealedLog {
   //     lies before the base: the caller drops its index and calls again with nullopt. The only
   //     error after which calling again is allowed.
   //   kCorrupt: damage below the durable position that no second copy heals; the message names
-  //     segment and offset. kAccessDenied: older than options.not_older_than.
+  //     segment and offset. kAccessDenied: older than options.not_older_than; with EKEYREVOKED: the
+  //     log is of a newer key epoch than `keys`.
   // Damage above the durable position is a torn tail: counted, and gone once appends begin, because
   // a writer begins a new segment whose header says where the old one ends. After an unclean end
   // that segment is begun here, unless the log is read-only, with the footer that the old one

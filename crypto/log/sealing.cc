@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "crypto/log/sealing.h"
 
+#include <cerrno>
+
 #include "crypto/log/chain.h"
 
 namespace leadglass {
@@ -68,9 +70,13 @@ Result<ByteVector> OpenCommit(const LogKeys& keys, const Uuid& vault_id, const D
   const Key* key = FindKey(keys, frame.key_epoch);
   if (key == nullptr)
     return Error(Errc::kAccessDenied,
-                 "commit " + std::to_string(frame.commit_number) + " is sealed with metadata key " +
-                     std::to_string(frame.key_epoch) +
-                     ", which the vault file does not hold: the vault file is older than the log");
+                 "commit " + std::to_string(frame.commit_number) + " is of key epoch " +
+                     std::to_string(frame.key_epoch) + ", and the vault file knows none after " +
+                     std::to_string(keys.metadata.back().key_epoch) +
+                     ": vault file and keyring are old ones, put back from before a passphrase was "
+                     "removed or the keys were rotated; put the newest leadglass.vault and keyring "
+                     "in place of both copies",
+                 EKEYREVOKED);
   ByteVector plain(frame.plain_length);
   LG_RETURN_IF_ERROR(OpenStream(
       *key, frame.stream_prefix, 1u << frame.chunk_log2, frame.plain_length, 0,

@@ -22,8 +22,8 @@ ByteVector DataAssociatedData(const Uuid& vault_id, uint64_t inode, uint32_t gen
 // set; the rest is filled in, the chain value for `running` included.
 ByteVector SealCommit(const LogKeys& keys, const Uuid& vault_id, const Digest& running,
                       ByteSpan payload, Frame& frame);
-// The payload of a commit record. kCorrupt: not what was sealed there. kAccessDenied: sealed with a
-// newer metadata key than the vault file knows.
+// The payload of a commit record. kCorrupt: not what was sealed there. kAccessDenied with
+// EKEYREVOKED: sealed with a newer metadata key than the vault file knows, which is an old one.
 Result<ByteVector> OpenCommit(const LogKeys& keys, const Uuid& vault_id, const Digest& running,
                               const Frame& frame, ByteSpan record);
 

@@ -24,6 +24,11 @@ TEST(ExitCodes, TellDamageFromAWrongPassphraseAndFromAFullDisk) {
   EXPECT_EQ(ExitCodeFor(Error(Errc::kInvalidArgument, "")), ExitCode::kUsage);
 }
 
+TEST(ExitCodes, TellAVaultFileOlderThanItsLogFromAWrongPassphrase) {
+  EXPECT_EQ(ExitCodeFor(Error(Errc::kAccessDenied, "", EKEYREVOKED)), ExitCode::kRollbackRefused);
+  EXPECT_EQ(ExitCodeFor(Error(Errc::kAccessDenied, "", EACCES)), ExitCode::kAccessDenied);
+}
+
 TEST(ExitCodes, CallAFailedSystemCallTheMachinesFaultAndTheRestOurs) {
   EXPECT_EQ(ExitCodeFor(Error(Errc::kInternal, "", EMFILE)), ExitCode::kSystem);
   EXPECT_EQ(ExitCodeFor(PosixError(ENOTDIR)), ExitCode::kSystem);

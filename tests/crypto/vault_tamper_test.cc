@@ -107,7 +107,12 @@ TEST(VaultTamper, AnOlderVaultFileBesideANewerKeyringIsRefused) {
   ASSERT_THAT(keys->RemoveSlot(2), IsOk());
   const VaultImage new_image = Save(*fs);
   const auto rolled_back = DiskWith(WithVaultFile(new_image, old_image[0]));
-  EXPECT_THAT(UnlockWith(*rolled_back, "two"), FailsWith(Errc::kCorrupt));
+  // The removed passphrase and the one that stayed both open the old file's slots.
+  for (const char* passphrase : {"one", "two"})
+    EXPECT_THAT(UnlockWith(*rolled_back, passphrase),
+                FailsSaying(Errc::kCorrupt,
+                            "vault file: it is an old one, put back: it knows key epoch 1, and the "
+                            "keyring beside it is of key epoch 2"));
 }
 
 TEST(VaultTamper, AnOlderKeyringIsRefused) {
@@ -116,9 +121,108 @@ TEST(VaultTamper, AnOlderKeyringIsRefused) {
   ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
   ASSERT_THAT(keys->RemoveSlot(2), IsOk());
   const auto rolled_back = DiskWith(WithKeyring(Save(*fs), old_image[2]));
-  EXPECT_THAT(UnlockWith(*rolled_back, "one"), FailsWith(Errc::kCorrupt));
+  EXPECT_THAT(UnlockWith(*rolled_back, "one"),
+              FailsSaying(Errc::kCorrupt,
+                          "keyring: it is an old one, put back: version 1 of key epoch 1, and the "
+                          "vault file demands version 2 or newer of key epoch 2"));
   ASSERT_OK_AND_ASSIGN(const VaultInfo info, VaultKeys::Inspect(*rolled_back, "/v"));
   EXPECT_TRUE(info.keyring_copy_damaged);
+}
+
+// The slot with this id, as it lies in a vault file.
+ByteVector SlotBytes(const ByteVector& file, uint32_t id) {
+  for (size_t at = 80; at + kSlotSize <= file.size(); at += kSlotSize)
+    if (LoadLe<uint32_t>(file.data() + at) == id)
+      return ByteVector(file.begin() + static_cast<std::ptrdiff_t>(at),
+                        file.begin() + static_cast<std::ptrdiff_t>(at + kSlotSize));
+  return {};
+}
+// The vault file with `slot` behind its only slot, and all that needs no key made right.
+ByteVector WithSlotAppended(ByteVector file, const ByteVector& slot) {
+  file.insert(file.begin() + 80 + kSlotSize, slot.begin(), slot.end());
+  StoreLe<uint32_t>(file.data() + 12, static_cast<uint32_t>(file.size()));
+  StoreLe<uint16_t>(file.data() + 72, 2);
+  FixChecksum(file);
+  return file;
+}
+
+TEST(VaultTamper, ARemovedSlotPutBackIsNamed) {
+  const VaultImage old_image = NewVaultImage(2);
+  const auto fs = DiskWith(old_image);
+  ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
+  ASSERT_THAT(keys->RemoveSlot(2), IsOk());
+  ASSERT_THAT(keys->RotateMasterKey(), IsOk());
+  const VaultImage new_image = Save(*fs);
+  const auto spliced = DiskWith(
+      WithVaultFile(new_image, WithSlotAppended(new_image[0], SlotBytes(old_image[0], 2))));
+  // To whom it belonged, and to whoever opens the vault by right.
+  for (const char* passphrase : {"two", "one"})
+    EXPECT_THAT(UnlockWith(*spliced, passphrase),
+                FailsSaying(Errc::kCorrupt,
+                            "vault file: slot 2 was put back into it: it is of key epoch 1, and "
+                            "the vault is in 3"))
+        << passphrase;
+}
+
+TEST(VaultTamper, ARemovedRecoveryKitPutBackIsNamed) {
+  const auto fs = DiskWith(NewVaultImage());
+  StoppedClock clock;
+  const RecoveryKey recovery = NewRecoveryKey();
+  const SecretBytes code = EncodeRecoveryCode(WholeCode(recovery));
+  ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
+  ASSERT_THAT(keys->AddRecoverySlot(recovery, clock), IsOk());
+  const ByteVector old_file = Save(*fs)[0];
+  ASSERT_THAT(keys->RemoveSlot(2), IsOk());
+  const VaultImage new_image = Save(*fs);
+  const auto spliced =
+      DiskWith(WithVaultFile(new_image, WithSlotAppended(new_image[0], SlotBytes(old_file, 2))));
+  EXPECT_THAT(UnlockWith(*spliced, AsText(code.ExposeForOpenSsl())),
+              FailsSaying(Errc::kCorrupt, "slot 2 was put back into it: it is of key epoch 1"));
+}
+
+TEST(VaultTamper, AnOldCopyOfASlotThatStaysIsNamed) {
+  const VaultImage old_image = NewVaultImage(1);
+  const auto fs = DiskWith(old_image);
+  ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
+  ASSERT_THAT(keys->RotateMasterKey(), IsOk());
+  const VaultImage new_image = Save(*fs);
+  ByteVector spliced = new_image[0];
+  const ByteVector slot = SlotBytes(old_image[0], 1);
+  std::copy(slot.begin(), slot.end(), spliced.begin() + 80);
+  FixChecksum(spliced);
+  EXPECT_THAT(UnlockWith(*DiskWith(WithVaultFile(new_image, spliced)), "one"),
+              FailsSaying(Errc::kCorrupt, "slot 1 was put back into it: it is of key epoch 1"));
+}
+
+// What the two files cannot tell: they fit each other. The log does
+// (VaultNames.RefusesAVaultFileFromBeforeARemovedPassphrase).
+TEST(VaultTamper, AnOldVaultFileWithItsOldKeyringOpensToTheKeysOfThenOnly) {
+  const VaultImage old_image = NewVaultImage(2);
+  const auto fs = DiskWith(old_image);
+  ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
+  ASSERT_THAT(keys->RemoveSlot(2), IsOk());
+  const auto rolled_back = DiskWith(old_image);
+  ASSERT_OK_AND_ASSIGN(const auto old_keys, UnlockWith(*rolled_back, "two"));
+  EXPECT_EQ(old_keys->log_keys().metadata.size(), 1u);
+  EXPECT_FALSE(old_keys->index_key() == keys->index_key());
+}
+
+// One old copy of each beside one of now is no attack that works, nor one that does harm.
+TEST(VaultTamper, TheNewerCopiesWinOverOldOnesPutBackBesideThem) {
+  const VaultImage old_image = NewVaultImage(2);
+  const auto fs = DiskWith(old_image);
+  ASSERT_OK_AND_ASSIGN(const auto keys, UnlockWith(*fs, "one"));
+  ASSERT_THAT(keys->RemoveSlot(2), IsOk());
+  const VaultImage new_image = Save(*fs);
+  for (size_t vault_copy = 0; vault_copy < 2; ++vault_copy) {
+    for (size_t keyring_copy = 2; keyring_copy < 4; ++keyring_copy) {
+      VaultImage mixed = new_image;
+      mixed[vault_copy] = old_image[vault_copy];
+      mixed[keyring_copy] = old_image[keyring_copy];
+      ASSERT_OK_AND_ASSIGN(const auto opened, UnlockWith(*DiskWith(mixed), "one"));
+      EXPECT_EQ(opened->key_epoch(), 2u);
+    }
+  }
 }
 
 TEST(VaultTamper, AKeyringOfAnOlderVersionIsRefusedEvenUnderTheSameKey) {
@@ -137,7 +241,8 @@ TEST(VaultTamper, AKeyringOfAnOlderVersionIsRefusedEvenUnderTheSameKey) {
   const auto with = [&](uint64_t version) {
     return DiskWith(WithKeyring(base, keyring.Seal(file.vault_id, master, 1, version)));
   };
-  EXPECT_THAT(UnlockWith(*with(1), "one"), FailsWith(Errc::kCorrupt));
+  EXPECT_THAT(UnlockWith(*with(1), "one"),
+              FailsSaying(Errc::kCorrupt, "keyring: it is an old one, put back: version 1 of"));
   EXPECT_THAT(UnlockWith(*with(2), "one"), IsOk());
   EXPECT_THAT(UnlockWith(*with(3), "one"), IsOk());
 }
@@ -146,7 +251,8 @@ TEST(VaultTamper, TheKeyringOfAnotherVaultIsRefused) {
   const VaultImage mine = NewVaultImage();
   const VaultImage other = NewVaultImage();
   const auto fs = DiskWith(WithKeyring(mine, other[2]));
-  EXPECT_THAT(UnlockWith(*fs, "one"), FailsWith(Errc::kCorrupt));
+  EXPECT_THAT(UnlockWith(*fs, "one"),
+              FailsSaying(Errc::kCorrupt, "keyring: it is the one of vault "));
 }
 
 TEST(VaultTamper, ACopyOfAnotherVaultDoesNotTakeOver) {
@@ -193,8 +299,36 @@ TEST(VaultTamper, AStrangerCannotPlantAMasterKeyOfHisOwn) {
     const ByteVector keyring = Keyring::New(8).Seal(file.vault_id, planted, 1, 1);
     const auto fs =
         DiskWith(WithKeyring(WithVaultFile(image, EncodeVaultFile(file, planted)), keyring));
-    EXPECT_THAT(UnlockWith(*fs, "one"), FailsWith(Errc::kCorrupt));
+    EXPECT_THAT(UnlockWith(*fs, "one"),
+                FailsSaying(Errc::kCorrupt, "the master key in slot 1 was altered"));
   }
+}
+
+TEST(VaultTamper, AKeyringThatSomebodyWithoutTheKeysMadeIsToldApart) {
+  const VaultImage image = NewVaultImage();
+  ASSERT_OK_AND_ASSIGN(const VaultFile file, DecodeVaultFile(image[0]));
+  const ByteVector forged = Keyring::New(8).Seal(file.vault_id, NewKey(), 1, 9);
+  EXPECT_THAT(
+      UnlockWith(*DiskWith(WithKeyring(image, forged)), "one"),
+      FailsSaying(Errc::kCorrupt, "keyring: it does not open under the vault's master key"));
+}
+
+TEST(VaultTamper, DamageOfTheKeyringIsNotCalledAnAttack) {
+  VaultImage image = NewVaultImage();
+  Flip(image[2], 4000);
+  image[3].clear();
+  EXPECT_THAT(UnlockWith(*DiskWith(image), "one"),
+              FailsSaying(Errc::kCorrupt, "keyring: both copies are damaged or missing"));
+}
+
+TEST(VaultTamper, AChangeOfTheFileWithoutTheKeysIsToldApart) {
+  const VaultImage image = NewVaultImage();
+  ByteVector bad = image[0];
+  bad[56] ^= 1;  // the minimum version of the keyring
+  FixChecksum(bad);
+  EXPECT_THAT(
+      UnlockWith(*DiskWith(WithVaultFile(image, bad)), "one"),
+      FailsSaying(Errc::kCorrupt, "vault file: it was changed by somebody without the keys"));
 }
 
 TEST(VaultTamper, ANewerFormatIsToldApartFromDamage) {

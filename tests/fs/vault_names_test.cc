@@ -187,8 +187,19 @@ TEST_F(VaultNames, RefusesAVaultFileFromBeforeARemovedPassphrase) {
     std::filesystem::copy(file, folder_, std::filesystem::copy_options::overwrite_existing);
   std::filesystem::remove_all(old);
   ASSERT_OK_AND_ASSIGN(const auto stale, VaultKeys::Unlock(PosixFileSystem(), folder_, second));
-  EXPECT_THAT(Vault::Open(PosixFileSystem(), folder_, *stale, nullptr, {}, SystemClock()),
-              FailsWith(Errc::kAccessDenied));
+  // Whatever is accepted: nothing but the newest vault file helps.
+  Vault::Options accepting;
+  accepting.accept_rollback = true;
+  Vault::Options salvaging;
+  salvaging.salvage = salvaging.read_only = true;
+  for (const Vault::Options& options : {Vault::Options(), accepting, salvaging}) {
+    const auto opened =
+        Vault::Open(PosixFileSystem(), folder_, *stale, nullptr, options, SystemClock());
+    EXPECT_THAT(opened, FailsSaying(Errc::kAccessDenied,
+                                    "is of key epoch 2, and the vault file knows none after 1: "
+                                    "vault file and keyring are old ones, put back"));
+    EXPECT_EQ(opened.error().posix_errno, EKEYREVOKED);
+  }
 }
 
 TEST_F(VaultNames, ReadOnlyVaultsRefuseEveryChange) {
