@@ -19,7 +19,7 @@ for file in usr/bin/leadglass usr/sbin/mount.fuse.leadglass usr/lib/systemd/syst
   usr/share/doc/leadglass/{copyright,README.md,CHANGELOG.md,cli.md,operations.md,format.md,threat-model.md}; do
   [[ -s $root/$file ]] || fail "the package lacks $file"
 done
-for needed in fuse3 libfuse3-3 libgdcm libleveldb libssl3 libfmt libseccomp2; do
+for needed in fuse3 libfuse3-3 libgdcm libleveldb libssl3 libfmt libqrencode4 libseccomp2; do
   dpkg-deb -f "$deb" Depends | grep -q "$needed" || fail "the package does not depend on $needed"
 done
 

@@ -56,6 +56,48 @@ cat "${shares[1]}" "${shares[2]}" | "$LEADGLASS" recovery combine | diff - "$WOR
   fail "other shares give another key"
 "$LEADGLASS" check "$VAULT" --passphrase-file "$WORK/combined" >/dev/null || fail "check with the combined key"
 
+# Typed on a terminal: a mistake is told and asked for again, and nothing of it is shown.
+python3 - "$LEADGLASS" "$WORK/typed" "${shares[@]}" <<'PYTHON' || fail "combine on a terminal"
+import os
+import pty
+import re
+import sys
+
+program, output, first, second, third = sys.argv[1:]
+
+
+def code(sheet):
+    with open(sheet, encoding="utf-8") as text:
+        return " ".join(re.search(r"LGR1(\s+\w{5}){16}", text.read())[0].split())
+
+
+wrong = code(second)[:-1] + "?"
+typed = [code(second), wrong, code(second), code(third)]
+child, terminal = pty.fork()
+if child == 0:
+    os.execv(program, [program, "recovery", "combine", "--output", output])
+shown = b""
+asked = 0
+while True:
+    try:
+        part = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not part:
+        break
+    shown += part
+    if shown.endswith(b": ") and asked < len(typed):
+        os.write(terminal, typed[asked].encode() + b"\r")
+        asked += 1
+status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+text = shown.decode()
+assert status == 0 and asked == 4, (status, asked, text)
+assert "group 16 (line 4, group 4 in it) is mistyped" in text, text
+assert text.count("(1 more of kit ") == 3, text
+assert not any(group in text for group in code(second).split()[1:]), "the code was shown"
+PYTHON
+cmp "$WORK/typed" "$WORK/combined" || fail "typed shares give another key"
+
 # Mistakes.
 expect 2 "too few shares of kit $kit: 2 of its 3 are needed, and there is 1 \(number 2\)" \
   "$LEADGLASS" recovery combine "${shares[1]}"
