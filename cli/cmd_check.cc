@@ -67,8 +67,7 @@ ExitCode PrintUnopened(const Error& error, bool json) {
   return Print(report, json);
 }
 
-ExitCode CheckOpened(const std::string& folder, VaultKeys& keys,
-                     const CheckArguments& arguments) {
+ExitCode CheckOpened(const std::string& folder, VaultKeys& keys, const CheckArguments& arguments) {
   Vault::Options options;
   options.read_only = true;
   const auto remembered = Remembered(arguments, keys.info().vault_id);

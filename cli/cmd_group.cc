@@ -39,8 +39,8 @@ Result<uint32_t> GidNamed(const std::string& group) {
 }
 
 Result<SecretBytes> PresentPassphrase(const GroupArguments& arguments) {
-  return GetPassphrase(arguments.group_passphrase_file,
-                       "Passphrase of group " + arguments.group, false);
+  return GetPassphrase(arguments.group_passphrase_file, "Passphrase of group " + arguments.group,
+                       false);
 }
 
 ExitCode RunGroupList(const GroupArguments& arguments) {
@@ -76,9 +76,10 @@ ExitCode RunGroupLock(const GroupArguments& arguments) {
   const auto gid = GidNamed(arguments.group);
   if (!gid) return Fail(gid.error());
   if (const Status done = LockGroup(arguments.vault, *gid); !done) return Fail(done.error());
-  std::printf("group %s is locked: its studies' images give ENOKEY; their names and headers' "
-              "attributes show\n",
-              arguments.group.c_str());
+  std::printf(
+      "group %s is locked: its studies' images give ENOKEY; their names and headers' "
+      "attributes show\n",
+      arguments.group.c_str());
   return ExitCode::kOk;
 }
 
@@ -116,9 +117,10 @@ ExitCode RunGroupPassphrase(const GroupArguments& arguments) {
   if (arguments.remove) {
     std::printf("group %s has no passphrase of its own any more\n", arguments.group.c_str());
   } else {
-    std::printf("group %s has its passphrase, and is locked at each mount until it is given. "
-                "Nobody can open its studies without it: keep it safe\n",
-                arguments.group.c_str());
+    std::printf(
+        "group %s has its passphrase, and is locked at each mount until it is given. "
+        "Nobody can open its studies without it: keep it safe\n",
+        arguments.group.c_str());
   }
   std::printf("exported keyrings open no longer: export again\n");
   return ExitCode::kOk;
@@ -155,8 +157,8 @@ void AddGroupCommand(CLI::App& app, Action& action) {
       app.add_subcommand("group", "Groups whose studies need a passphrase of their own");
   group->require_subcommand(1);
 
-  CLI::App* const list = AddGroupSub(*group, "list", "Show the groups that have studies",
-                                     arguments, action, RunGroupList);
+  CLI::App* const list = AddGroupSub(*group, "list", "Show the groups that have studies", arguments,
+                                     action, RunGroupList);
   AddVaultPassphrase(*list, *arguments);
   list->add_flag("--json", arguments->json, "Print JSON");
   list->footer("Example:\n  leadglass group list /mnt/images --json");
@@ -197,7 +199,8 @@ void AddGroupCommand(CLI::App& app, Action& action) {
                  "The present one is lost: studies under it stay closed, what comes gets a new key")
       ->excludes(remove);
   passphrase->footer(
-      "A mounted group has to be unlocked. Its studies' keys are wrapped anew, so it takes a moment "
+      "A mounted group has to be unlocked. Its studies' keys are wrapped anew, so it takes a "
+      "moment "
       "for each ten thousand studies.\n\n"
       "Examples:\n"
       "  leadglass group passphrase /mnt/images psychiatry\n"

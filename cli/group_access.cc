@@ -124,9 +124,8 @@ Status ChangeGroupKey(const AskedVault& vault, const GroupOrder& order, const Se
                       const std::function<Result<SecretBytes>()>& present) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount) {
-    return WithVault(vault, false, [&](Vault& open) {
-      return ChangeInOpenedVault(open, order, next, present);
-    });
+    return WithVault(vault, false,
+                     [&](Vault& open) { return ChangeInOpenedVault(open, order, next, present); });
   }
   const Json json{{"gid", order.gid},
                   {"passphrase", order.has_passphrase},
@@ -140,9 +139,8 @@ Result<uint64_t> ShredStudy(const AskedVault& vault, const std::string& study,
                             const std::string& reason) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount) {
-    return WithVault(vault, false, [&](Vault& open) {
-      return open.ShredStudy(ThisPerson(), study, reason);
-    });
+    return WithVault(vault, false,
+                     [&](Vault& open) { return open.ShredStudy(ThisPerson(), study, reason); });
   }
   const Json order{{"study", study}, {"reason", reason}};
   LG_ASSIGN_OR_RETURN(const Json answer,
@@ -174,13 +172,11 @@ std::optional<std::string> AnswerGroup(Vault& vault, std::string_view question,
       const SecretOrder taken = OrderWithSecret(question.substr(kChangeGroupKey.size()));
       const GroupOrder order{taken.order.at("gid"), taken.order.at("passphrase"),
                              taken.order.at("lost"), taken.order.at("scrypt_log2_n")};
-      return Done(
-          vault.ChangeGroupKey(PersonOf(peer), order.gid, ChangeOf(order, &taken.secret)));
+      return Done(vault.ChangeGroupKey(PersonOf(peer), order.gid, ChangeOf(order, &taken.secret)));
     }
     if (question.starts_with(kShredStudy)) {
       const Json order = Json::parse(question.substr(kShredStudy.size()));
-      const auto images =
-          vault.ShredStudy(PersonOf(peer), order.at("study"), order.at("reason"));
+      const auto images = vault.ShredStudy(PersonOf(peer), order.at("study"), order.at("reason"));
       return images ? Json{{"images", *images}}.dump() : Refusal(images.error());
     }
   } catch (const Json::exception&) {

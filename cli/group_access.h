@@ -27,8 +27,8 @@ Result<std::vector<Vault::GroupState>> ListGroups(const AskedVault& vault);
 // kUnavailable: the vault is not mounted. There every group with a passphrase is locked.
 Status LockGroup(const AskedVault& vault, uint32_t gid);
 Status UnlockGroup(const AskedVault& vault, uint32_t gid, const SecretBytes& passphrase);
-// `present` is asked for where the vault is not mounted and the group has a passphrase. Null `next`:
-// the group is to have none.
+// `present` is asked for where the vault is not mounted and the group has a passphrase. Null
+// `next`: the group is to have none.
 Status ChangeGroupKey(const AskedVault& vault, const GroupOrder& order, const SecretBytes* next,
                       const std::function<Result<SecretBytes>()>& present);
 // Gives the number of images.

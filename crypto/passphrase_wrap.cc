@@ -48,7 +48,8 @@ Result<Key> UnwrapByPassphrase(ByteSpan wrap, const SecretBytes& passphrase, Byt
   const uint32_t p = in.U32();
   const auto salt = in.Array<sizeof(ScryptSalt)>();
   if (r != kScryptR || p != kScryptP || log2_n < kMinScryptLog2N || log2_n > kMaxScryptLog2N)
-    return Error(Errc::kUnsupported, "a key under a passphrase uses costs this version does not know");
+    return Error(Errc::kUnsupported,
+                 "a key under a passphrase uses costs this version does not know");
   LG_ASSIGN_OR_RETURN(const Key wrapping, Scrypt(passphrase, salt, log2_n));
   auto key = UnwrapKey(wrapping, wrap.subspan(kHeaderBytes),
                        PassphraseWrapData(wrap.first(kHeaderBytes), owner));

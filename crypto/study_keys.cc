@@ -97,8 +97,7 @@ Result<ByteVector> MoveToSecret(const Uuid& vault_id, const Uuid& study_key_id, 
                                 const PublicKey& group_public, std::span<const Key> secrets,
                                 const Key& new_secret, ByteSpan wrap) {
   LG_ASSIGN_OR_RETURN(const ByteSpan outer, AfterHeader(wrap, kStudyHeader, "study key"));
-  const ByteVector data =
-      StudyData(kOuterLayer, vault_id, study_key_id, group_id, group_public);
+  const ByteVector data = StudyData(kOuterLayer, vault_id, study_key_id, group_id, group_public);
   for (const Key& secret : secrets) {
     const auto inner = Open(secret, outer, data);
     if (!inner) continue;

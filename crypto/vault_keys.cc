@@ -273,8 +273,7 @@ Status StoredVaultKeys::CommitKeyring(Keyring next) {
   VaultFile file = file_;
   file.min_keyring_version = next.version();
   file.keyring_exported_unix_seconds = 0;
-  ByteVector sealed =
-      next.Seal(file.vault_id, masters_.back(), file.key_epoch, next.version());
+  ByteVector sealed = next.Seal(file.vault_id, masters_.back(), file.key_epoch, next.version());
   LG_RETURN_IF_ERROR(Commit(std::move(file), masters_.back(), std::move(sealed)));
   SetKeyring(std::move(next));
   return {};

@@ -125,8 +125,8 @@ class VaultKeys {
   virtual Result<Key> UnwrapForVault(ByteSpan wrap, std::string_view purpose,
                                      ByteSpan owner) const = 0;
 
-  // Keyring. `page` is 0..kErasureSecrets-1; kNotFound where a secret was dropped. All const methods
-  // but info() may run beside the two changes below.
+  // Keyring. `page` is 0..kErasureSecrets-1; kNotFound where a secret was dropped. All const
+  // methods but info() may run beside the two changes below.
   virtual Result<Key> ErasureSecret(uint32_t page) const = 0;
   // All of the page, the newest first.
   virtual std::vector<Key> ErasureSecrets(uint32_t page) const = 0;

@@ -41,8 +41,8 @@ Status WrapInto(StudyKeyRecord& record, const VaultKeys& keys, const GroupKeyRec
   // Before the secret is taken: of two, this is the safe one to name.
   record.keyring_version = keys.keyring_version();
   LG_ASSIGN_OR_RETURN(const Key secret, keys.ErasureSecret(record.erasure_page));
-  record.wrap = WrapStudyKey(keys.vault_id(), record.study_key_id, group.group,
-                             group.public_key, secret, study_key);
+  record.wrap = WrapStudyKey(keys.vault_id(), record.study_key_id, group.group, group.public_key,
+                             secret, study_key);
   return {};
 }
 
@@ -139,13 +139,12 @@ Result<KeyStore::PairPtr> KeyStore::OpenPair(const GroupKeyRecord& record,
   auto pair = std::make_shared<GroupKeyPair>();
   pair->public_key = record.public_key;
   if (passphrase != nullptr) {
-    LG_ASSIGN_OR_RETURN(pair->private_key,
-                        UnwrapByPassphrase(record.private_wrap, *passphrase,
-                                           PairOwner(keys_.vault_id(), record)));
+    LG_ASSIGN_OR_RETURN(pair->private_key, UnwrapByPassphrase(record.private_wrap, *passphrase,
+                                                              PairOwner(keys_.vault_id(), record)));
   } else {
-    LG_ASSIGN_OR_RETURN(pair->private_key, keys_.UnwrapForVault(record.private_wrap,
-                                                                kGroupKeyPurpose,
-                                                                GroupOwner(record.group)));
+    LG_ASSIGN_OR_RETURN(
+        pair->private_key,
+        keys_.UnwrapForVault(record.private_wrap, kGroupKeyPurpose, GroupOwner(record.group)));
   }
   return PairPtr(std::move(pair));
 }
@@ -158,7 +157,8 @@ Result<KeyStore::PairPtr> KeyStore::Pair(uint64_t group) {
   LG_ASSIGN_OR_RETURN(const auto record, index_.GetGroupKey(group));
   if (!record)
     return Error(Errc::kCorrupt, "the key of group " + std::to_string(group) + " is missing");
-  if (IsWrappedByPassphrase(record->private_wrap)) return Error(Errc::kLocked, "the group has a passphrase of its own and is locked");
+  if (IsWrappedByPassphrase(record->private_wrap))
+    return Error(Errc::kLocked, "the group has a passphrase of its own and is locked");
   LG_ASSIGN_OR_RETURN(PairPtr pair, OpenPair(*record, nullptr));
   MutexLock lock(mutex_);
   pairs_[group] = pair;
@@ -225,7 +225,8 @@ Status KeyStore::Lock(uint32_t gid) {
   for (const uint64_t group : doomed) pairs_.erase(group);
   std::erase_if(study_keys_,
                 [&](const auto& known) { return doomed.contains(known.second.group); });
-  std::erase_if(sealing_, [&](const auto& item) { return doomed.contains(item.second.known.group); });
+  std::erase_if(sealing_,
+                [&](const auto& item) { return doomed.contains(item.second.known.group); });
   return {};
 }
 
@@ -371,13 +372,14 @@ Status KeyStore::WantRenewal(std::span<const uint32_t> pages, Operations& operat
 Result<StudyKeyRecord> KeyStore::OnNewestSecret(StudyKeyRecord record) const {
   LG_ASSIGN_OR_RETURN(const auto group, index_.GetGroupKey(record.group));
   if (!group)
-    return Error(Errc::kCorrupt, "the key of group " + std::to_string(record.group) + " is missing");
+    return Error(Errc::kCorrupt,
+                 "the key of group " + std::to_string(record.group) + " is missing");
   record.keyring_version = keys_.keyring_version();
   const std::vector<Key> secrets = keys_.ErasureSecrets(record.erasure_page);
   if (secrets.empty()) return MissingStudyKey(record.study_key_id);
-  LG_ASSIGN_OR_RETURN(record.wrap, MoveToSecret(keys_.vault_id(), record.study_key_id,
-                                                record.group, group->public_key, secrets,
-                                                secrets.front(), record.wrap));
+  LG_ASSIGN_OR_RETURN(record.wrap,
+                      MoveToSecret(keys_.vault_id(), record.study_key_id, record.group,
+                                   group->public_key, secrets, secrets.front(), record.wrap));
   return record;
 }
 
@@ -445,8 +447,7 @@ Result<KeyStore::Known> KeyStore::LoadStudyKey(const Uuid& id) {
     }
     const std::vector<Key> secrets = keys_.ErasureSecrets(record.erasure_page);
     for (const Key& secret : secrets) {
-      auto key =
-          UnwrapStudyKey(keys_.vault_id(), id, record.group, **pair, secret, record.wrap);
+      auto key = UnwrapStudyKey(keys_.vault_id(), id, record.group, **pair, secret, record.wrap);
       if (key) return Known{std::make_shared<const Key>(*std::move(key)), record.group};
       why = key.error();
     }

@@ -135,7 +135,7 @@ class KeyStore {
   std::map<uint64_t, PairPtr> pairs_ LG_GUARDED_BY(mutex_);
   std::set<uint32_t> locked_ LG_GUARDED_BY(mutex_);  // by gid
   std::set<Uuid> shredded_ LG_GUARDED_BY(mutex_);
-  uint64_t locks_ LG_GUARDED_BY(mutex_) = 0;         // how often keys were forgotten
+  uint64_t locks_ LG_GUARDED_BY(mutex_) = 0;  // how often keys were forgotten
 };
 
 }  // namespace leadglass

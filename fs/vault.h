@@ -128,8 +128,8 @@ enum class Times {
             // says so by SetAttributes() where his times are no longer those that he had from here
 };
 
-// A flag of Open() beside those of open(2): the caller truncates the file to nothing before anything
-// else, so that whether its present bytes can be had does not matter.
+// A flag of Open() beside those of open(2): the caller truncates the file to nothing before
+// anything else, so that whether its present bytes can be had does not matter.
 inline constexpr int kTruncatesNext = 1 << 30;
 
 // One open of a file. Owned by the vault; given back by Release().
@@ -369,7 +369,7 @@ class Vault {
     uint32_t gid = 0;
     bool has_passphrase = false;
     bool locked = false;
-    uint64_t study_keys = 0;       // that hang under its present pair
+    uint64_t study_keys = 0;        // that hang under its present pair
     uint64_t older_study_keys = 0;  // under an earlier one
   };
   virtual Result<std::vector<GroupState>> Groups() = 0;
@@ -393,8 +393,8 @@ class Vault {
   // Destroys a study, named as for AddHold(): from the moment of return nothing of its bytes can be
   // read here, by whatever keys and old copies of the log, nor elsewhere where the keyring of today
   // has replaced yesterday's. It leaves the views; names elsewhere stay, of files that have their
-  // size and read as EKEYREVOKED until they are truncated or removed. After a crash the rest is done
-  // at the next mount. Gives the number of its images.
+  // size and read as EKEYREVOKED until they are truncated or removed. After a crash the rest is
+  // done at the next mount. Gives the number of its images.
   //   kNotFound: there is none such. kInvalidArgument: CheckReason(), or several patients have a
   //     study of this UID. EPERM: a hold keeps it. After another error it may be gone all the same:
   //     then what is left to do is done by itself.
@@ -438,8 +438,8 @@ class Vault {
   struct CheckReport {
     uint64_t files_checked = 0;
     uint64_t bytes_checked = 0;
-    uint64_t files_locked = 0;    // of a locked group: not read
-    uint64_t files_shredded = 0;  // that have no bytes any more
+    uint64_t files_locked = 0;        // of a locked group: not read
+    uint64_t files_shredded = 0;      // that have no bytes any more
     std::vector<std::string> damage;  // ids only, one line each: what, where, whether healed
     bool data_lost = false;           // something is damaged that no second copy heals
   };

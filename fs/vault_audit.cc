@@ -115,16 +115,15 @@ Status VaultImpl::ReadAudit(const std::function<bool(const AuditRecord&)>& visit
   FlushTrail(true);
   LG_ASSIGN_OR_RETURN(const auto quoted, index_->GetAuditQuote());
   return ReadAuditTrail(
-      fs_, folder_ + kAuditFolder, keys_.vault_id(), [this] { return keys_.audit_keys(); },
-      quoted, visitor);
+      fs_, folder_ + kAuditFolder, keys_.vault_id(), [this] { return keys_.audit_keys(); }, quoted,
+      visitor);
 }
 
 Result<AuditProof> VaultImpl::VerifyAudit() {
   FlushTrail(true);
   LG_ASSIGN_OR_RETURN(const auto quoted, index_->GetAuditQuote());
   return VerifyAuditTrail(
-      fs_, folder_ + kAuditFolder, keys_.vault_id(), [this] { return keys_.audit_keys(); },
-      quoted);
+      fs_, folder_ + kAuditFolder, keys_.vault_id(), [this] { return keys_.audit_keys(); }, quoted);
 }
 
 }  // namespace leadglass

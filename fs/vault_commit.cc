@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/stat.h>
 
-#include "fs/vault_impl.h"
+#include "fs/vault_core.h"
 
 namespace leadglass {
 namespace {
@@ -31,7 +31,7 @@ void Transaction::PutWithContent(const InodePtr& state, const InodeRecord& recor
   contents.push_back(state);
 }
 
-Status VaultImpl::Commit(Transaction transaction) {
+Status VaultCore::Commit(Transaction transaction) {
   {
     MutexLock lock(commit_mutex_);
     LG_RETURN_IF_ERROR(Gather(std::move(transaction.operations), transaction.use_reserve));
@@ -45,7 +45,7 @@ Status VaultImpl::Commit(Transaction transaction) {
   return {};
 }
 
-Status VaultImpl::CheckIndex() const {
+Status VaultCore::CheckIndex() const {
   if (!index_behind_) return {};
   return Error(Errc::kUnavailable,
                "the index could not take an earlier change, which the log has: read-only until "
@@ -53,7 +53,7 @@ Status VaultImpl::CheckIndex() const {
                EROFS);
 }
 
-Status VaultImpl::Gather(Operations operations, bool use_reserve) {
+Status VaultCore::Gather(Operations operations, bool use_reserve) {
   LG_RETURN_IF_ERROR(CheckIndex());
   ByteVector payload = EncodeOperations(operations);
   if (!gathered_.empty() && gathered_.payload().size() + payload.size() > kGatheredBytes)
@@ -73,7 +73,7 @@ Status VaultImpl::Gather(Operations operations, bool use_reserve) {
   return {};
 }
 
-Status VaultImpl::CommitGathered() {
+Status VaultCore::CommitGathered() {
   if (gathered_.empty()) return {};
   LG_ASSIGN_OR_RETURN(const CommitInfo commit, log_->AppendCommit(gathered_.payload(), true));
   gathered_.Clear();
@@ -81,13 +81,18 @@ Status VaultImpl::CommitGathered() {
   return IndexTook(index_->Settle(commit));
 }
 
-Status VaultImpl::CommitAtOnce(Operations operations, bool use_reserve) {
+Status VaultCore::CommitAtOnce(Operations operations, bool use_reserve) {
   MutexLock lock(commit_mutex_);
   LG_RETURN_IF_ERROR(Gather(std::move(operations), use_reserve));
   return CommitGathered();
 }
 
-Result<CommitInfo> VaultImpl::CommitRestated(const Operations& operations) {
+Status VaultCore::CommitAtOnceAndSync(Operations operations) {
+  LG_RETURN_IF_ERROR(CommitAtOnce(std::move(operations), true));
+  return log_->Sync();
+}
+
+Result<CommitInfo> VaultCore::CommitRestated(const Operations& operations) {
   LG_RETURN_IF_ERROR(CheckIndex());
   const ByteVector payload = EncodeOperations(operations);
   LG_ASSIGN_OR_RETURN(const CommitInfo commit, log_->AppendCommit(payload));
@@ -97,7 +102,7 @@ Result<CommitInfo> VaultImpl::CommitRestated(const Operations& operations) {
   return commit;
 }
 
-void VaultImpl::NoteCommit(const CommitInfo& commit, bool states_session) {
+void VaultCore::NoteCommit(const CommitInfo& commit, bool states_session) {
   // Once a segment, so that no lost segment makes the bytes in another unreadable.
   session_stated_ =
       states_session || (session_stated_ && commit.start.segment == last_commit_segment_);
@@ -108,7 +113,7 @@ void VaultImpl::NoteCommit(const CommitInfo& commit, bool states_session) {
 // The log has it: if the index cannot take it, the index is behind the log for good, and only a
 // remount (which replays) brings it up. A later commit would be made out of what the index no
 // longer knows, so there is none.
-Status VaultImpl::IndexTook(Status taken) {
+Status VaultCore::IndexTook(Status taken) {
   if (!taken) {
     index_behind_ = true;
     return taken;
@@ -121,7 +126,7 @@ Status VaultImpl::IndexTook(Status taken) {
   return {};
 }
 
-Status VaultImpl::SyncLog() {
+Status VaultCore::SyncLog() {
   {
     MutexLock lock(commit_mutex_);
     LG_RETURN_IF_ERROR(CommitGathered());

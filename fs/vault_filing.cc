@@ -164,7 +164,8 @@ Status VaultImpl::ChooseStudyKey(const InodePtr& state, const ParseOutcome& outc
   const DicomFacts* const facts = ImageFacts(outcome);
   const auto gid_of = [&] { return GidOfStudy(*facts, state->id, assignment); };
   if (!state->key_pending) {
-    LG_ASSIGN_OR_RETURN(const bool settled, KeepStudyKey(*state, facts, gid_of, may_reseal, operations));
+    LG_ASSIGN_OR_RETURN(const bool settled,
+                        KeepStudyKey(*state, facts, gid_of, may_reseal, operations));
     if (settled) return {};
   }
   Uuid wanted{};
@@ -197,8 +198,7 @@ Result<bool> VaultImpl::KeepStudyKey(const InodeState& state, const DicomFacts* 
                       key_store_->StudyKeyOfFile(state.id, state.record.key_generation));
   LG_ASSIGN_OR_RETURN(const auto owner, key_store_->StudyOfKey(present));
   if (!owner) return false;  // it was shredded meanwhile
-  if (!KeyStore::IsEarlyIdentity(*owner))
-    return *owner == StudyIdentity(facts, state.id);
+  if (!KeyStore::IsEarlyIdentity(*owner)) return *owner == StudyIdentity(facts, state.id);
   // A key of the file's own: it goes over to the study, and with it what was synced early.
   if (facts == nullptr) return true;
   LG_ASSIGN_OR_RETURN(const uint32_t gid, gid_of());

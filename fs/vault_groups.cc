@@ -16,11 +16,6 @@ constexpr size_t kKeysAtOnce = 128;
 
 }  // namespace
 
-Status VaultImpl::CommitAtOnceAndSync(Operations operations) {
-  LG_RETURN_IF_ERROR(CommitAtOnce(std::move(operations), true));
-  return log_->Sync();
-}
-
 Status VaultImpl::KeysAtHand(const InodeRecord& record) const {
   if ((record.flags & kInodeShredded) != 0) return PosixError(EKEYREVOKED);
   if (record.study == kNoInode || !key_store_->any_locked()) return {};
@@ -129,8 +124,7 @@ Status VaultImpl::LockGroup(const Person& by, uint32_t gid) {
   LG_RETURN_IF_ERROR(key_store_->Lock(gid));
   ForgetFileKeys(gid);
   DropPagesOfGroup(gid);
-  if (audit_)
-    audit_->Note(by.caller, AuditAction::kLock, {}, 0, "gid " + std::to_string(gid));
+  if (audit_) audit_->Note(by.caller, AuditAction::kLock, {}, 0, "gid " + std::to_string(gid));
   FlushTrail(true);
   return {};
 }
@@ -150,8 +144,9 @@ Status VaultImpl::ChangeGroupKey(const Person& by, uint32_t gid, const GroupKeyC
     return Error(Errc::kLocked, "the group is locked: unlock it first, by its present passphrase");
   Operations operations;
   // Before the names lock: it takes scrypt's time.
-  LG_ASSIGN_OR_RETURN(const GroupKeyRecord present,
-                      key_store_->NewPair(gid, change.passphrase, change.scrypt_log2_n, operations));
+  LG_ASSIGN_OR_RETURN(
+      const GroupKeyRecord present,
+      key_store_->NewPair(gid, change.passphrase, change.scrypt_log2_n, operations));
   {
     MutexLock names(names_mutex_);
     LG_RETURN_IF_ERROR(CommitAtOnceAndSync(std::move(operations)));
@@ -187,8 +182,8 @@ Status VaultImpl::MoveGroupKeys(const GroupKeyRecord& present) {
   {
     MutexLock names(names_mutex_);
     Operations operations;
-    LG_RETURN_IF_ERROR(key_store_->WantRenewal(std::vector<uint32_t>(pages.begin(), pages.end()),
-                                               operations));
+    LG_RETURN_IF_ERROR(
+        key_store_->WantRenewal(std::vector<uint32_t>(pages.begin(), pages.end()), operations));
     LG_RETURN_IF_ERROR(CommitAtOnce(std::move(operations), true));
   }
   for (size_t begin = 0; begin < ids.size(); begin += kKeysAtOnce) {

@@ -165,14 +165,9 @@ Vault::Options WithDefaults(Vault::Options options) {
 
 }  // namespace
 
-VaultImpl::VaultImpl(FileSystem& fs, std::string folder, VaultKeys& keys,
-                     HeaderParserPool* parser, Options options, Clock& clock)
-    : fs_(fs),
-      folder_(std::move(folder)),
-      keys_(keys),
-      parser_(parser),
-      options_(WithDefaults(std::move(options))),
-      clock_(clock) {}
+VaultImpl::VaultImpl(FileSystem& fs, std::string folder, VaultKeys& keys, HeaderParserPool* parser,
+                     Options options, Clock& clock)
+    : VaultCore(fs, std::move(folder), keys, parser, WithDefaults(std::move(options)), clock) {}
 
 VaultImpl::~VaultImpl() { (void)Close(); }
 
@@ -230,8 +225,7 @@ Status VaultImpl::OpenIndexAndReplay() {
   index_options.wall_clock = [this] { return clock_.WallNanos(); };
   for (const bool rebuild : {false, true}) {
     if (rebuild) LG_RETURN_IF_ERROR(Index::Destroy(fs, index_folder));
-    auto opened =
-        Index::Open(fs, index_folder, keys_.index_key(), keys_.vault_id(), index_options);
+    auto opened = Index::Open(fs, index_folder, keys_.index_key(), keys_.vault_id(), index_options);
     if (!opened && (rebuild || opened.error().code != Errc::kCorrupt)) return opened.error();
     if (!opened) continue;
     index_ = *std::move(opened);

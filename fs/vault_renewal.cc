@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Replacing erasure secrets: what hung on the old ones by a wrap that counts no longer is noise from
-// then on, in every copy of the log. Whatever step a crash comes between, the log still says which
-// pages are wanted, and doing it again does no harm.
+// Replacing erasure secrets: what hung on the old ones by a wrap that counts no longer is noise
+// from then on, in every copy of the log. Whatever step a crash comes between, the log still says
+// which pages are wanted, and doing it again does no harm.
 
 #include <algorithm>
 #include <set>
@@ -78,9 +78,8 @@ Status VaultImpl::NoteRenewed(uint64_t version) {
   Operations operations{std::move(renewals)};
   LG_ASSIGN_OR_RETURN(auto shreds, index_->Shreds());
   for (PutShred& shred : shreds) {
-    const bool done = std::none_of(
-        shred.study_keys.begin(), shred.study_keys.end(),
-        [&](const Uuid& id) { return still.contains(ErasurePage(id)); });
+    const bool done = std::none_of(shred.study_keys.begin(), shred.study_keys.end(),
+                                   [&](const Uuid& id) { return still.contains(ErasurePage(id)); });
     if (shred.keyring_version != 0 || !done) continue;
     shred.keyring_version = keys_.keyring_version();
     operations.emplace_back(std::move(shred));

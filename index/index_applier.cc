@@ -225,11 +225,11 @@ Status IndexApplier::DropStudyPointers(const StudyKeyRecord& record) {
   if (pointed != AsText(record.study_key_id)) return {};
   const std::string prefix = keys::StudyKeysOf(record.study_identity);
   std::string another;
-  LG_RETURN_IF_ERROR(batch_.Scan(prefix, keys::After(prefix),
-                                 [&](std::string_view key, std::string_view) {
-                                   another = key.substr(prefix.size());
-                                   return true;
-                                 }));
+  LG_RETURN_IF_ERROR(
+      batch_.Scan(prefix, keys::After(prefix), [&](std::string_view key, std::string_view) {
+        another = key.substr(prefix.size());
+        return true;
+      }));
   if (another.empty()) {
     batch_.Erase(std::move(pointer));
   } else {

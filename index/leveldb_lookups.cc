@@ -215,12 +215,11 @@ template <typename Record>
 Result<std::vector<Record>> LevelDbIndex::RecordsIn(const std::string& from,
                                                     const std::string& to) const {
   std::vector<Record> records;
-  LG_RETURN_IF_ERROR(
-      Scan(from, to, [&](std::string_view, std::string_view value) -> Result<Next> {
-        LG_ASSIGN_OR_RETURN(Record record, DecodeRecord<Record>(value));
-        records.push_back(std::move(record));
-        return Next::kGoOn;
-      }));
+  LG_RETURN_IF_ERROR(Scan(from, to, [&](std::string_view, std::string_view value) -> Result<Next> {
+    LG_ASSIGN_OR_RETURN(Record record, DecodeRecord<Record>(value));
+    records.push_back(std::move(record));
+    return Next::kGoOn;
+  }));
   return records;
 }
 
@@ -232,13 +231,13 @@ Result<std::vector<StudyKeyRecord>> LevelDbIndex::StudyKeyWraps(const Uuid& stud
 Result<std::vector<Uuid>> LevelDbIndex::StudyKeysOf(std::string_view study_identity) const {
   std::vector<Uuid> ids;
   const std::string prefix = keys::StudyKeysOf(study_identity);
-  LG_RETURN_IF_ERROR(
-      Scan(prefix, keys::After(prefix), [&](std::string_view key, std::string_view) -> Result<Next> {
-        ByteReader in(AsBytes(key.substr(prefix.size())));
-        ids.push_back(in.Array<16>());
-        if (!in.Finished()) return MalformedValue("study key id");
-        return Next::kGoOn;
-      }));
+  LG_RETURN_IF_ERROR(Scan(prefix, keys::After(prefix),
+                          [&](std::string_view key, std::string_view) -> Result<Next> {
+                            ByteReader in(AsBytes(key.substr(prefix.size())));
+                            ids.push_back(in.Array<16>());
+                            if (!in.Finished()) return MalformedValue("study key id");
+                            return Next::kGoOn;
+                          }));
   return ids;
 }
 
@@ -285,7 +284,9 @@ Result<std::optional<QuoteAudit>> LevelDbIndex::GetAuditQuote() const {
 }
 
 // All records under a letter.
-Result<std::vector<HoldRecord>> LevelDbIndex::Holds() const { return RecordsIn<HoldRecord>("H", keys::After("H")); }
+Result<std::vector<HoldRecord>> LevelDbIndex::Holds() const {
+  return RecordsIn<HoldRecord>("H", keys::After("H"));
+}
 
 Result<std::vector<EmergencyRecord>> LevelDbIndex::Emergencies() const {
   return RecordsIn<EmergencyRecord>("E", keys::After("E"));

@@ -197,7 +197,7 @@ struct OperationLimits {
   static constexpr size_t kUid = 16u << 10;  // of a study or patient; senders make of it anything
   static constexpr size_t kWhy = 1024;       // of a hold or an emergency, at least 1
   static constexpr size_t kUser = 255;
-  static constexpr size_t kPages = 4096;     // of a keyring
+  static constexpr size_t kPages = 4096;          // of a keyring
   static constexpr size_t kStudyKeys = 1u << 20;  // of one study
 };
 

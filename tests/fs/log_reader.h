@@ -24,12 +24,13 @@ class KeptLog {
     options.read_only = true;
     LG_ASSIGN_OR_RETURN(const auto log, SealedLog::Open(fs, folder + "/log", keys.vault_id(),
                                                         keys.log_keys(), options));
-    LG_ASSIGN_OR_RETURN([[maybe_unused]] const auto report,
-                        log->Recover(std::nullopt, [&](const CommitInfo&, ByteSpan payload) -> Status {
-                          LG_ASSIGN_OR_RETURN(const auto operations, DecodeOperations(payload));
-                          for (const Operation& operation : operations) kept.Keep(operation);
-                          return {};
-                        }));
+    LG_ASSIGN_OR_RETURN(
+        [[maybe_unused]] const auto report,
+        log->Recover(std::nullopt, [&](const CommitInfo&, ByteSpan payload) -> Status {
+          LG_ASSIGN_OR_RETURN(const auto operations, DecodeOperations(payload));
+          for (const Operation& operation : operations) kept.Keep(operation);
+          return {};
+        }));
     return kept;
   }
 

@@ -36,8 +36,8 @@ class VaultGroups : public VaultTest {
  protected:
   void SetUp() override {
     VaultTest::SetUp();
-    ASSERT_THAT(
-        vault_->SetConfiguration(kRules, {{"radiology", kRadiology}, {"cardio", kCardio}}), IsOk());
+    ASSERT_THAT(vault_->SetConfiguration(kRules, {{"radiology", kRadiology}, {"cardio", kCardio}}),
+                IsOk());
   }
   NodeId Store(const std::string& name, const ImageSpec& spec) {
     return WriteFile(kArchiveInode, name, MakeImage(spec));
@@ -172,11 +172,14 @@ TEST_F(VaultGroups, AFileThatIsBeingWrittenWhenItsGroupIsLockedIsFiledWhole) {
   ImageSpec second = heart_;
   second.sop_uid += ".2";
   const ByteVector bytes = MakeImage(second);
-  ASSERT_OK_AND_ASSIGN(const Entry entry, vault_->Create(Root(), kArchiveInode, "w", 0644, O_WRONLY));
-  ASSERT_THAT(vault_->Write(*entry.file, 0, ByteSpan(bytes).first(bytes.size() - 10), false), IsOk());
+  ASSERT_OK_AND_ASSIGN(const Entry entry,
+                       vault_->Create(Root(), kArchiveInode, "w", 0644, O_WRONLY));
+  ASSERT_THAT(vault_->Write(*entry.file, 0, ByteSpan(bytes).first(bytes.size() - 10), false),
+              IsOk());
   ASSERT_THAT(vault_->Flush(*entry.file), IsOk());  // of a duplicate: it is filed, and goes on
   ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
-  ASSERT_THAT(vault_->Write(*entry.file, bytes.size() - 10, ByteSpan(bytes).last(10), false), IsOk());
+  ASSERT_THAT(vault_->Write(*entry.file, bytes.size() - 10, ByteSpan(bytes).last(10), false),
+              IsOk());
   ASSERT_THAT(vault_->Fsync(*entry.file), IsOk());
   ASSERT_THAT(vault_->Flush(*entry.file), IsOk());
   vault_->Release(entry.file);

@@ -206,7 +206,8 @@ TEST_F(VaultShred, ALegalHoldKeepsIt) {
 TEST_F(VaultShred, TheTrailSaysWhoDestroyedWhat) {
   const ImageSpec doomed = SpecOf(1);
   Store(doomed);
-  ASSERT_THAT(vault_->ShredStudy({{77, 78, 1, 0}, "clerk", {}, true}, doomed.study_uid, kWhy), IsOk());
+  ASSERT_THAT(vault_->ShredStudy({{77, 78, 1, 0}, "clerk", {}, true}, doomed.study_uid, kWhy),
+              IsOk());
   int found = 0;
   ASSERT_THAT(vault_->ReadAudit([&](const AuditRecord& record) {
     if (record.action != AuditAction::kShred) return true;

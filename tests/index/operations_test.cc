@@ -11,7 +11,7 @@
 namespace leadglass {
 namespace {
 
-constexpr size_t kFrame = 7;  // type, flags, length
+constexpr size_t kOperationFrame = 7;  // type, flags, length
 
 ByteVector Raw(uint16_t type, uint8_t flags, const ByteVector& body) {
   ByteWriter out;
@@ -23,7 +23,7 @@ ByteVector Raw(uint16_t type, uint8_t flags, const ByteVector& body) {
 
 ByteVector BodyOf(const Operation& operation) {
   ByteVector bytes = EncodeOperations({operation});
-  bytes.erase(bytes.begin(), bytes.begin() + kFrame);
+  bytes.erase(bytes.begin(), bytes.begin() + kOperationFrame);
   return bytes;
 }
 
@@ -68,7 +68,7 @@ TEST(Operations, HaveTheTypeNumbersOfTheFormatAndAreCriticalButForWhatGivesRoomB
     const bool gives_room_back =
         std::holds_alternative<Punch>(all[i]) || std::holds_alternative<Cleared>(all[i]);
     EXPECT_EQ(bytes[2], gives_room_back ? 0 : 1);
-    EXPECT_EQ(LoadLe<uint32_t>(bytes.data() + 3), bytes.size() - kFrame);
+    EXPECT_EQ(LoadLe<uint32_t>(bytes.data() + 3), bytes.size() - kOperationFrame);
   }
 }
 
