@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
-#include <charconv>
 #include <cstdio>
 
 #include "cli/commands.h"
@@ -26,17 +24,6 @@ struct GroupArguments {
   bool lost = false;
   bool json = false;
 };
-
-// A name, or a number of a group that has none here any more.
-Result<uint32_t> GidNamed(const std::string& group) {
-  LG_ASSIGN_OR_RETURN(const auto gid, GidOfGroup(group));
-  if (gid) return *gid;
-  uint32_t number = 0;
-  const char* const end = group.data() + group.size();
-  const auto parsed = std::from_chars(group.data(), end, number);
-  if (parsed.ec == std::errc() && parsed.ptr == end) return number;
-  return Error(Errc::kNotFound, "there is no group '" + group + "' here (getent group)");
-}
 
 Result<SecretBytes> PresentPassphrase(const GroupArguments& arguments) {
   return GetPassphrase(arguments.group_passphrase_file, "Passphrase of group " + arguments.group,

@@ -4,6 +4,7 @@
 #include <grp.h>
 
 #include <cerrno>
+#include <charconv>
 
 namespace leadglass {
 
@@ -23,6 +24,16 @@ Result<std::optional<uint32_t>> GidOfGroup(const std::string& name) {
       return std::optional<uint32_t>();
     return SystemError(error, "look up the group '" + name + "'");
   }
+}
+
+Result<uint32_t> GidNamed(const std::string& group) {
+  LG_ASSIGN_OR_RETURN(const auto gid, GidOfGroup(group));
+  if (gid) return *gid;
+  uint32_t number = 0;
+  const char* const end = group.data() + group.size();
+  const auto parsed = std::from_chars(group.data(), end, number);
+  if (parsed.ec == std::errc() && parsed.ptr == end) return number;
+  return Error(Errc::kNotFound, "there is no group '" + group + "' here (getent group)");
 }
 
 std::string NameOfGroup(uint32_t gid) {

@@ -15,6 +15,9 @@ namespace leadglass {
 // nullopt: there is no such group.
 Result<std::optional<uint32_t>> GidOfGroup(const std::string& name);
 
+// Of a name, or of the number of a group that has none here any more. kNotFound: there is none.
+Result<uint32_t> GidNamed(const std::string& group);
+
 // The name of a group, or its number where there is none.
 std::string NameOfGroup(uint32_t gid);
 

@@ -108,6 +108,14 @@ wait "$HOLDER_PID" || fail "the holder"
 same "what was sent again" "$mr_sum" "$(checksum "$mr")"
 same "what came while it was locked" "$(checksum "$WORK/mr2${mr2#"$MNT/archive/pacs/mr2"}")" "$(checksum "$mr2")"
 
+# Another key for a group, and the passphrase away and back again.
+"$LEADGLASS" rotate "$MNT" --group audio >/dev/null
+said "a group with a passphrase" "has a passphrase" "$LEADGLASS" rotate "$MNT" --group video
+group passphrase "$MNT" video --remove >/dev/null
+group list "$MNT" | grep -q "^video($video)  no passphrase" || fail "group list after --remove: $(group list "$MNT")"
+group passphrase "$MNT" video --new-passphrase-file "$WORK/group.pass" >/dev/null
+same "after other keys" "$mr_sum $ct_sum" "$(checksum "$mr") $(checksum "$ct")"
+
 # Each mount begins locked; nothing of it is damage.
 remount
 no_key "after a remount" cat "$mr"
