@@ -92,6 +92,7 @@ class StoredVaultKeys final : public VaultKeys {
   // Takes over what another process changed in the vault file under the same keys.
   Status Refresh();
   Status CheckUsable() const;
+  Status CheckNotOvertaken() const;
   Status CheckRoomForSlot() const;
   Result<SlotInfo> CommitNewSlot(const Slot& slot);
   void RefreshInfo();
@@ -294,8 +295,23 @@ Status StoredVaultKeys::Refresh() {
   return {};
 }
 
+// Another process may have added a passphrase while this one computed, or a mount shredded a study:
+// what is based on older bytes would take that back. Copies that do not read are no such change.
+Status StoredVaultKeys::CheckNotOvertaken() const {
+  const auto copies = ReadVaultFile(vault_pair_);
+  if (!copies) return {};
+  for (const VaultFileCopy& copy : *copies) {
+    if (copy.file.version >= file_.version && copy.bytes != vault_pair_.bytes() &&
+        copy.file.vault_id == vault_id_ && IsAuthentic(copy.bytes, vault_id_, masters_.back()))
+      return Error(Errc::kUnavailable,
+                   "the vault's keys were changed by another process meanwhile: try again");
+  }
+  return {};
+}
+
 Status StoredVaultKeys::Commit(VaultFile next, const Key& newest,
                                std::optional<ByteVector> keyring_bytes) {
+  LG_RETURN_IF_ERROR(CheckNotOvertaken());
   next.version = file_.version + 1;
   ByteVector bytes = EncodeVaultFile(next, newest);
   // 1. A keyring for the new state beside the one for the old state.

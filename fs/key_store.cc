@@ -302,6 +302,10 @@ Result<std::optional<std::string>> KeyStore::StudyOfKey(const Uuid& study_key_id
   return std::optional<std::string>();
 }
 
+Result<std::optional<Uuid>> KeyStore::EarlyKeyOf(InodeId inode) const {
+  return index_.FindStudyKey(EarlyIdentity(inode));
+}
+
 bool KeyStore::IsEarlyIdentity(std::string_view study_identity) {
   return study_identity.starts_with(kEarlyPrefix);
 }

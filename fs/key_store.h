@@ -51,7 +51,9 @@ class KeyStore {
   Result<Uuid> EarlyKeyFor(InodeId inode, Operations& operations);
   // Whose key it is: a study's identity, "", or a file's own. nullopt: it was shredded.
   Result<std::optional<std::string>> StudyOfKey(const Uuid& study_key_id) const;
-  // Whether that is a file's own.
+  // The key of such a file, while it is its own.
+  Result<std::optional<Uuid>> EarlyKeyOf(InodeId inode) const;
+  // Whether an identity is a file's own.
   static bool IsEarlyIdentity(std::string_view study_identity);
   Status GiveEarlyKey(const Uuid& study_key_id, std::string_view study_identity, uint32_t gid,
                       Operations& operations);

@@ -290,11 +290,16 @@ Result<std::optional<ByteVector>> VaultImpl::EffectiveAcl(const InodeRecord& rec
 void VaultImpl::StudyChanged(InodeId study) {
   study_access_.Forget(study);
   Notice(study, false);
+  const auto access = AccessOf(study);
+  const bool locked = access && key_store_->IsLocked(access->gid);
   // Damage in the index is told to who asks for what is damaged.
   (void)index_->VisitNames(study, 0, [&](const NameRecord& series) {
     Notice(series.inode, false);
     (void)index_->VisitNames(series.inode, 0, [&](const NameRecord& image) {
-      Notice(image.inode, false);
+      Notice(image.inode, locked);
+      if (!locked) return true;
+      Notice(image.inode | kViewBit, true);
+      if (const InodePtr state = inodes_->Peek(image.inode)) ForgetFileKeysIfLocked(state);
       return true;
     });
     return true;

@@ -43,12 +43,14 @@ void VaultImpl::RunCheckpoints(const std::stop_token& stop) {
   while (WaitALittle(stop, failed ? kPeriodAfterFailure : period)) {
     // Whatever fails here is tried again; a log that failed tells so at the next write.
     key_store_->DropSealingKeys();
-    Status done = RenewalsWanted() && !Failed() ? FinishShreds() : Status();
-    if (done && !Failed()) done = RenewSecrets();
-    if (done) done = StateBase();
+    Status renewed;
+    if (RenewalsWanted() && !Failed()) renewed = FinishShreds();
+    if (renewed && !Failed()) renewed = RenewSecrets();
+    // Also where that failed: on a full disk it needs the room that is given back here.
+    Status done = StateBase();
     if (done && MayClear()) done = ClearBeforeBase(stop);
     if (done && WantsCheckpoint()) done = MakeCheckpoint(stop);
-    failed = !done;
+    failed = !done || !renewed;
   }
 }
 

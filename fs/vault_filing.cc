@@ -196,6 +196,9 @@ Result<bool> VaultImpl::KeepStudyKey(const InodeState& state, const DicomFacts* 
   if (!may_reseal) return true;
   LG_ASSIGN_OR_RETURN(const Uuid present,
                       key_store_->StudyKeyOfFile(state.id, state.record.key_generation));
+  // What most files have is found without a look at the key's wraps.
+  LG_ASSIGN_OR_RETURN(const auto usual, index_->FindStudyKey(StudyIdentity(facts, state.id)));
+  if (usual == present) return true;
   LG_ASSIGN_OR_RETURN(const auto owner, key_store_->StudyOfKey(present));
   if (!owner) return false;  // it was shredded meanwhile
   if (!KeyStore::IsEarlyIdentity(*owner)) return *owner == StudyIdentity(facts, state.id);

@@ -110,7 +110,9 @@ Result<std::vector<Vault::GroupState>> VaultImpl::Groups() {
   }
   LG_RETURN_IF_ERROR(index_->VisitStudyKeys([&](const StudyKeyRecord& record) {
     const auto gid = gid_of.find(record.group);
-    if (gid == gid_of.end() || record.study_identity.empty()) return true;
+    if (gid == gid_of.end() || record.study_identity.empty() ||
+        KeyStore::IsEarlyIdentity(record.study_identity))
+      return true;
     GroupState& group = groups[gid->second];
     ++(present[gid->second] == record.group ? group.study_keys : group.older_study_keys);
     return true;

@@ -215,6 +215,8 @@ Status VaultImpl::EraseOrphan(const InodePtr& state) {
     // What the index was not told of could never be given back to the disk.
     state->content.AppendOperations(transaction.operations);
     transaction.operations.emplace_back(EraseInode{state->id});
+    LG_ASSIGN_OR_RETURN(const auto early, key_store_->EarlyKeyOf(state->id));
+    if (early) transaction.operations.emplace_back(EraseStudyKey{*early, kDefaultGroup});
     LG_RETURN_IF_ERROR(Commit(std::move(transaction)));
     state->erased = true;
     MutexLock dirty_lock(dirty_mutex_);

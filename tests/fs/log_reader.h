@@ -5,6 +5,7 @@
 // what he can make of it with the vault's own keys of today.
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,13 @@ class KeptLog {
       if (record.inode == inode) ids.push_back(record.study_key_id);
     return ids;
   }
+  // How many wraps of that study key count, by the last word of the log.
+  size_t Counting(const Uuid& study_key) const {
+    size_t counting = 0;
+    for (const auto& [id, group] : counting_)
+      if (id == study_key) ++counting;
+    return counting;
+  }
   // How many wraps of that study key open, with what the vault's keys open of the groups' pairs.
   size_t Openable(const VaultKeys& keys, const Uuid& study_key) const {
     size_t opened = 0;
@@ -65,7 +73,12 @@ class KeptLog {
 
  private:
   void Keep(const Operation& operation) {
-    if (const auto* wrap = std::get_if<PutStudyKey>(&operation)) wraps_.push_back(wrap->record);
+    if (const auto* wrap = std::get_if<PutStudyKey>(&operation)) {
+      wraps_.push_back(wrap->record);
+      counting_.emplace(wrap->record.study_key_id, wrap->record.group);
+    }
+    if (const auto* gone = std::get_if<EraseStudyKey>(&operation))
+      counting_.erase({gone->study_key_id, gone->group});
     if (const auto* file = std::get_if<PutFileKey>(&operation)) file_keys_.push_back(file->record);
     if (const auto* group = std::get_if<PutGroupKey>(&operation))
       groups_[group->record.group] = group->record;
@@ -74,6 +87,7 @@ class KeptLog {
   std::vector<StudyKeyRecord> wraps_;
   std::vector<FileKeyRecord> file_keys_;
   std::map<uint64_t, GroupKeyRecord> groups_;
+  std::set<std::pair<Uuid, uint64_t>> counting_;
 };
 
 }  // namespace leadglass

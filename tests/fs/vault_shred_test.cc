@@ -110,6 +110,27 @@ TEST_F(VaultShred, TakesAlsoWhatWasSyncedBeforeItWasFiled) {
   for (const Uuid& id : ids) EXPECT_EQ(log.Openable(*keys_, id), 0u);
 }
 
+TEST_F(VaultShred, WhatWasSyncedAndIsNoImageTakesItsKeyAlongWhenItGoes) {
+  NodeId nodes[2] = {};
+  for (NodeId& node : nodes) {
+    const std::string name = &node == nodes ? "kept.db" : "gone.db";
+    ASSERT_OK_AND_ASSIGN(const Entry entry,
+                         vault_->Create(Root(), kArchiveInode, name, 0644, O_WRONLY));
+    ASSERT_THAT(vault_->Write(*entry.file, 0, AsBytes("a page of a database"), false), IsOk());
+    ASSERT_THAT(vault_->Fsync(*entry.file), IsOk());
+    vault_->Release(entry.file);
+    node = entry.attributes.node;
+  }
+  ASSERT_THAT(vault_->Unlink(Root(), kArchiveInode, "gone.db"), IsOk());
+  ASSERT_OK_AND_ASSIGN(const KeptLog log, CloseAndRead());
+  ASSERT_EQ(log.StudyKeysOfFile(nodes[0]).size(), 1u);
+  ASSERT_EQ(log.StudyKeysOfFile(nodes[1]).size(), 1u);
+  EXPECT_EQ(log.Counting(log.StudyKeysOfFile(nodes[0]).front()), 1u);
+  EXPECT_EQ(log.Counting(log.StudyKeysOfFile(nodes[1]).front()), 0u);
+  OpenVault();
+  EXPECT_THAT(ReadFile(nodes[0]), IsOkAndHolds(std::string("a page of a database")));
+}
+
 // Keys of many studies hang on one secret of the keyring.
 TEST_F(VaultShred, LeavesTheStudiesWhoseKeysHangOnTheSameSecret) {
   constexpr int kStudies = 330;  // so that two share one, but for once in 700,000 times

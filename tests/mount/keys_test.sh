@@ -84,6 +84,18 @@ no_key "root, in the archive" cat "$mr"
 no_key "a member" member cat "$mr_view"
 no_key "a writer" dd if=/dev/zero of="$mr" bs=1 count=1 conv=notrunc status=none
 no_key "chgrp out of it" chgrp audio "$mr_study"
+# A study that is given to it while it is locked closes as well, also what the kernel had of it.
+gen_study "$WORK/given" --instances 1 --size 64 --modality CT --seed 4
+pacs cp -r "$WORK/given" "$MNT/archive/pacs"
+given=$(find "$MNT/archive/pacs/given" -type f)
+exec {given_fd}<"$given"
+cat "$given" >/dev/null
+chgrp video "$(dirname "$(dirname "$(find "$MNT/patients" -samefile "$given")")")"
+no_key "a study that was given to it" cat "$given"
+closed() { ! head -c 10 <&$given_fd >/dev/null 2>&1; }
+wait_for 5 "the pages of a study that was given to it" closed
+exec {given_fd}<&-
+same "the study that was not" "$ct_sum" "$(checksum "$ct")"
 same "names stay" 3 "$(find "$mr_study" -type f | wc -l)"
 same "the other group" "$ct_sum" "$(checksum "$ct")"
 group list "$MNT" --json | grep -q '"locked": true' || fail "group list --json"
@@ -121,7 +133,7 @@ remount
 no_key "after a remount" cat "$mr"
 unmount_vault
 "$LEADGLASS" check "$VAULT" --passphrase-file "$WORK/passphrase" >"$WORK/out" || fail "check: $(cat "$WORK/out")"
-grep -q "^5 files were not read: their groups are locked" "$WORK/out" || fail "check says: $(cat "$WORK/out")"
+grep -q "^6 files were not read: their groups are locked" "$WORK/out" || fail "check says: $(cat "$WORK/out")"
 said "lock without a mount" "not mounted" group lock "$VAULT" video
 mount_vault
 group unlock "$MNT" video --group-passphrase-file "$WORK/group.pass" >/dev/null
