@@ -150,7 +150,7 @@ same "before" "$ct_sum" "$(checksum "$ct")"
 said "a shredded image" "Key has been revoked" cat "$ct"
 said "one that was open" "Key has been revoked" head -c 100 <&$open
 exec {open}<&-
-same "its patient" 0 "$(find "$MNT/patients" -path '* CT *' | wc -l)"
+same "its place in the views" "" "$(find "$MNT/patients" -samefile "$ct")"
 same "its name and size" "$(stat -c %s "$WORK/ct${ct#"$MNT/archive/pacs/ct"}")" "$(stat -c %s "$ct")"
 same "the study beside it" "$mr_sum" "$(checksum "$mr")"
 kill_daemon
