@@ -37,5 +37,5 @@ for packed in "${1:-tests/golden}"/*/*.tar.xz; do
   done
   count=$((count + 1))
 done
-((count >= 4)) || fail "only $count frozen vaults"
+((count >= 5)) || fail "only $count frozen vaults"
 echo "$count frozen vaults read as they did"

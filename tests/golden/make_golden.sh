@@ -5,6 +5,7 @@
 #   plain      every kind of file, closed
 #   torn       left behind by kill -9, in its second session
 #   damaged    one bit flipped in a data record
+#   guarded    studies of a locked group (passphrase "group"), on hold, shredded; one let in by emergency
 #   rotated    a passphrase added, another removed; "golden" is the newer one
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -91,6 +92,21 @@ with open(sys.argv[1], "r+b") as file:
     file.write(bytes([byte ^ 1]))
 PYTHON
 finish damaged
+
+start guarded
+scripts/gen_study.py "$work/studies" --patients 4 --instances 2 --size 16
+cp -r "$work/studies/." "$MNT/archive/"
+study() { dirname "$(dirname "$(find "$MNT/patients" -samefile "$(find "$MNT/archive/LG001-0000$1" -name 00001.dcm)")")"; }
+chgrp 44 "$(study 1)"
+echo group >"$work/group"
+"$program" group passphrase "$MNT" 44 --new-passphrase-file "$work/group" --scryptn 10
+"$program" hold add "$(study 2)" --reason 'a court order'
+"$program" emergency begin "$(study 4)" --user daemon --reason 'unconscious' --for 1m
+printf 'not a study' >"$MNT/archive/note"
+"$program" study shred "$(study 3)" --reason 'retention is over' --yes
+unmount_vault
+"$program" recovery export "$VAULT" --passphrase-file "$work/passphrase" --output "$work/kit" >/dev/null
+finish guarded
 
 echo first >"$work/first"
 mv "$work/passphrase" "$work/golden"
