@@ -63,9 +63,11 @@ Status VaultImpl::SetXattr(const Caller& caller, NodeId node, std::string_view n
     if (present && AsText(*present) == AsText(value)) return {};
     return PosixError(EPERM);
   }
-  LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
+  // A list is taken of a view's image, too, so that `setfacl -R` of a study goes on.
+  const NodeId changed = IsAcl(name) ? NodeId{InodeOf(node)} : node;
+  LG_RETURN_IF_ERROR(Authorise(caller, changed, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
-  if (IsAcl(name) && FollowsAStudy(state)) {
+  if (IsAcl(name) && (IsViewNode(node) || FollowsAStudy(state))) {
     LG_RETURN_IF_ERROR(SetViewAcl(state, name, value));
     AuditAccess(caller, state->id, AclText(value));
     return {};
@@ -124,9 +126,10 @@ Status VaultImpl::RemoveXattr(const Caller& caller, NodeId node, std::string_vie
     LG_RETURN_IF_ERROR(DicomValue(*index_, InodeOf(node), name));
     return {};
   }
-  LG_RETURN_IF_ERROR(Authorise(caller, node, Action::kChangeAttributes));
+  const NodeId changed = IsAcl(name) ? NodeId{InodeOf(node)} : node;
+  LG_RETURN_IF_ERROR(Authorise(caller, changed, Action::kChangeAttributes));
   LG_ASSIGN_OR_RETURN(const InodePtr state, inodes_->Get(InodeOf(node)));
-  if (IsAcl(name) && FollowsAStudy(state)) {
+  if (IsAcl(name) && (IsViewNode(node) || FollowsAStudy(state))) {
     LG_RETURN_IF_ERROR(SetViewAcl(state, name, std::nullopt));
     AuditAccess(caller, state->id, "no access list");
     return {};

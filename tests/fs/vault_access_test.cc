@@ -201,6 +201,29 @@ TEST_F(VaultAccess, OnAnImageOrASeriesChangesSucceedAndAreClamped) {
   EXPECT_EQ(vault_->GetAttributes(image)->uid, 1234u);
 }
 
+// `chgrp -R`, `chmod -R` and `setfacl -R` of a study come past its images.
+TEST_F(VaultAccess, ThroughAViewAnImageTakesGroupModeAndListAndStaysAsItIs) {
+  const NodeId image = Store("1", {.modality = "CT"});
+  const NodeId view = image | kViewBit;
+  const std::string before = AccessTo(view);
+  EXPECT_THAT(Chgrp(view, kOncology), IsOk());
+  EXPECT_THAT(Chmod(view, 0444), IsOk());
+  EXPECT_THAT(vault_->SetXattr(kRootUser, view, kAclAccessXattr, AclForGroups({kCardio}), 0),
+              IsOk());
+  EXPECT_THAT(vault_->RemoveXattr(kRootUser, view, kAclAccessXattr), IsOk());
+  EXPECT_EQ(AccessTo(view), before);
+  EXPECT_EQ(AccessTo(image), before);
+  EXPECT_THAT(vault_->GetXattr(kRootUser, view, kAclAccessXattr), FailsWithErrno(ENODATA));
+  // Nothing else is taken of a view.
+  EXPECT_THAT(Chown(view, 1234, kOncology), FailsWithErrno(EROFS));
+  EXPECT_THAT(vault_->SetXattr(kRootUser, view, "user.note", AsBytes(std::string_view("x")), 0),
+              FailsWithErrno(EROFS));
+  AttributeChange cut;
+  cut.size = 0;
+  cut.mode = 0600;
+  EXPECT_THAT(vault_->SetAttributes(kRootUser, view, cut, false), FailsWithErrno(EROFS));
+}
+
 TEST_F(VaultAccess, APatientsFolderTakesAChangeAndStaysAsItIs) {
   Store("1", {});
   const NodeId patient = Walk("/patients/Made Patient [MADE-1]");
