@@ -215,7 +215,8 @@ Status KeyStore::Lock(uint32_t gid) {
   for (const GroupKeyRecord& record : records) {
     if (record.gid != gid) continue;
     present = IsWrappedByPassphrase(record.private_wrap);
-    if (present) doomed.insert(record.group);
+    // Of earlier pairs as well: a key may have been read by one just before it was hung elsewhere.
+    doomed.insert(record.group);
   }
   if (!present) return Error(Errc::kNotFound, "the group has no passphrase of its own");
   MutexLock lock(mutex_);
@@ -315,16 +316,23 @@ Status KeyStore::GiveEarlyKey(const Uuid& study_key_id, std::string_view study_i
   LG_ASSIGN_OR_RETURN(const GroupKeyRecord group, PairFor(gid, operations));
   LG_ASSIGN_OR_RETURN(const KeyPtr key, StudyKey(study_key_id));
   LG_ASSIGN_OR_RETURN(const auto wraps, index_.StudyKeyWraps(study_key_id));
+  LG_RETURN_IF_ERROR(Rehang(wraps, study_identity, group, *key, operations));
+  if (!IsWrappedByPassphrase(group.private_wrap)) return {};
+  const uint32_t page = ErasurePage(study_key_id);
+  return WantRenewal({&page, 1}, operations);
+}
+
+Status KeyStore::Rehang(const std::vector<StudyKeyRecord>& wraps, std::string_view identity,
+                        const GroupKeyRecord& group, const Key& study_key, Operations& operations) {
   StudyKeyRecord record = wraps.front();
-  record.study_identity = study_identity;
-  LG_RETURN_IF_ERROR(WrapInto(record, keys_, group, *key));
-  const uint32_t page = record.erasure_page;
+  const Uuid id = record.study_key_id;
+  record.study_identity = identity;
+  LG_RETURN_IF_ERROR(WrapInto(record, keys_, group, study_key));
   operations.emplace_back(PutStudyKey{std::move(record)});
   for (const StudyKeyRecord& old : wraps)
-    if (old.group != group.group) operations.emplace_back(EraseStudyKey{study_key_id, old.group});
-  Forget({&study_key_id, 1});
-  if (!IsWrappedByPassphrase(group.private_wrap)) return {};
-  return WantRenewal({&page, 1}, operations);
+    if (old.group != group.group) operations.emplace_back(EraseStudyKey{id, old.group});
+  Forget({&id, 1});
+  return {};
 }
 
 Result<bool> KeyStore::MoveKey(const Uuid& study_key_id, uint32_t gid, Operations& operations) {
@@ -333,12 +341,7 @@ Result<bool> KeyStore::MoveKey(const Uuid& study_key_id, uint32_t gid, Operation
   LG_ASSIGN_OR_RETURN(const GroupKeyRecord group, PairFor(gid, operations));
   if (wraps.size() == 1 && wraps.front().group == group.group) return false;
   LG_ASSIGN_OR_RETURN(const KeyPtr key, StudyKey(study_key_id));
-  StudyKeyRecord record = wraps.front();
-  LG_RETURN_IF_ERROR(WrapInto(record, keys_, group, *key));
-  operations.emplace_back(PutStudyKey{std::move(record)});
-  for (const StudyKeyRecord& old : wraps)
-    if (old.group != group.group) operations.emplace_back(EraseStudyKey{study_key_id, old.group});
-  Forget({&study_key_id, 1});
+  LG_RETURN_IF_ERROR(Rehang(wraps, wraps.front().study_identity, group, *key, operations));
   return true;
 }
 

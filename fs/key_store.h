@@ -120,6 +120,9 @@ class KeyStore {
                             Operations& operations);
   // `locks` is what locks() said before the key was looked for.
   void Remember(const Uuid& id, Known known, uint64_t locks);
+  // The operations that hang a key, whose wraps these are, under that group and no other.
+  Status Rehang(const std::vector<StudyKeyRecord>& wraps, std::string_view identity,
+                const GroupKeyRecord& group, const Key& study_key, Operations& operations);
   uint64_t locks() const;
   bool HasPair(uint64_t group) const;
   std::optional<Uuid> SealingKeyOf(std::string_view identity, uint64_t group) const;

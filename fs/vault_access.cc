@@ -292,6 +292,13 @@ void VaultImpl::StudyChanged(InodeId study) {
   Notice(study, false);
   const auto access = AccessOf(study);
   const bool locked = access && key_store_->IsLocked(access->gid);
+  if (locked) {
+    // Who read an image while the study was given to the group may have brought a key back.
+    const auto entity = index_->GetEntityOfFolder(study);
+    const auto keys = entity && *entity ? index_->StudyKeysOf((*entity)->identity)
+                                        : Result<std::vector<Uuid>>(std::vector<Uuid>());
+    if (keys) key_store_->Forget(*keys);
+  }
   // Damage in the index is told to who asks for what is damaged.
   (void)index_->VisitNames(study, 0, [&](const NameRecord& series) {
     Notice(series.inode, false);
