@@ -16,9 +16,9 @@ Error NotUnderstood() {
   return Error(Errc::kInternal, "the answer is not understood: is the mounted version another?");
 }
 
-Result<nlohmann::json> Ask(const FuseMount& mount, const std::string& question, ControlDoor door) {
+Result<Json> Ask(const FuseMount& mount, const std::string& question, ControlDoor door) {
   LG_ASSIGN_OR_RETURN(const std::string answer, AskControl(mount, question, door));
-  nlohmann::json json = nlohmann::json::parse(answer, nullptr, false);
+  Json json = ParseJson(answer);
   if (!json.is_object()) return NotUnderstood();
   if (json.contains("error"))
     return Error(static_cast<Errc>(json.value("code", 0)), json.value("error", std::string()),
@@ -31,10 +31,9 @@ Result<nlohmann::json> Ask(const FuseMount& mount, const std::string& question, 
 }
 
 std::string Refusal(const Error& error) {
-  return nlohmann::json{{"error", error.context},
-                        {"code", static_cast<int>(error.code)},
-                        {"errno", error.posix_errno}}
-      .dump();
+  return JsonLine(Json{{"error", error.context},
+                       {"code", static_cast<int>(error.code)},
+                       {"errno", error.posix_errno}});
 }
 
 }  // namespace leadglass

@@ -4,12 +4,11 @@
 // How commands get at a vault that may be mounted: by the process behind the mount where there is
 // one, else by opening it for the time of the command. What goes over the control socket is JSON.
 
-#include <nlohmann/json.hpp>
-
 #include <optional>
 #include <string>
 
 #include "cli/control_socket.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/vault_access.h"
 #include "crypto/base/clock.h"
@@ -28,8 +27,8 @@ Result<std::optional<FuseMount>> MountOf(const AskedVault& vault);
 
 // Errors that the daemon answers with are given as they were; kUnsupported: it does not know the
 // question. Others as AskControl().
-Result<nlohmann::json> Ask(const FuseMount& mount, const std::string& question,
-                           ControlDoor door = ControlDoor::kOperators);
+Result<Json> Ask(const FuseMount& mount, const std::string& question,
+                 ControlDoor door = ControlDoor::kOperators);
 // The daemon's answer for an error.
 std::string Refusal(const Error& error);
 // For an answer that lacks what it should have.

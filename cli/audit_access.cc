@@ -10,8 +10,6 @@ namespace leadglass {
 
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
-
 constexpr std::string_view kRead = "audit read\n";
 constexpr std::string_view kVerify = "audit verify";
 // So many records go over the socket at a time: some 50 MB of JSON.
@@ -20,7 +18,7 @@ constexpr int64_t kSecond = 1'000'000'000;
 
 std::string Utc(int64_t nanos) { return nanos == 0 ? std::string() : IsoTime(nanos / kSecond); }
 
-OrderedJson ToJson(const AuditProof& proof) {
+Json ToJson(const AuditProof& proof) {
   return {{"whole", proof.whole},
           {"records", proof.records},
           {"commits", proof.commits},
@@ -31,22 +29,22 @@ OrderedJson ToJson(const AuditProof& proof) {
           {"damage", proof.damage}};
 }
 
-OrderedJson ToJson(const AuditFilter& filter) {
+Json ToJson(const AuditFilter& filter) {
   return {{"study", filter.study}, {"patient", filter.patient}, {"user", filter.user},
           {"since", filter.since}, {"until", filter.until},     {"refused", filter.refused}};
 }
 
-AuditFilter FilterFrom(const OrderedJson& json) {
+AuditFilter FilterFrom(const Json& json) {
   return {json.at("study"), json.at("patient"), json.at("user"),
           json.at("since"), json.at("until"),   json.at("refused")};
 }
 
 // A page of what is wanted, and whether there is more.
-std::string AnswerRead(Vault& vault, const OrderedJson& question) {
+std::string AnswerRead(Vault& vault, const Json& question) {
   const AuditFilter filter = FilterFrom(question);
   const uint64_t skip = question.at("skip");
   uint64_t met = 0;
-  OrderedJson records = OrderedJson::array();
+  Json records = Json::array();
   bool more = false;
   const Status read = vault.ReadAudit([&](const AuditRecord& record) {
     if (!Wants(filter, record) || ++met <= skip) return true;
@@ -55,8 +53,7 @@ std::string AnswerRead(Vault& vault, const OrderedJson& question) {
     return !more;
   });
   if (!read) return Refusal(read.error());
-  return OrderedJson{{"records", std::move(records)}, {"more", more}}.dump(
-      -1, ' ', false, OrderedJson::error_handler_t::replace);
+  return JsonLine(Json{{"records", std::move(records)}, {"more", more}});
 }
 
 }  // namespace
@@ -93,7 +90,7 @@ Result<int64_t> ParseMoment(const std::string& text, int64_t now) {
                "'" + text + "' is no moment: write 2026-11-28, 2026-11-28T08:00, or 30d, 12h, 90m");
 }
 
-OrderedJson ToJson(const AuditRecord& record) {
+Json ToJson(const AuditRecord& record) {
   const char* const name =
       record.error == 0 ? "ok" : ::strerrorname_np(static_cast<int>(record.error));
   return {{"from", Utc(record.from)},
@@ -116,7 +113,7 @@ OrderedJson ToJson(const AuditRecord& record) {
 }
 
 Status ReadAudit(const AskedVault& vault, const AuditFilter& filter,
-                 const std::function<void(const OrderedJson&)>& visitor) {
+                 const std::function<void(const Json&)>& visitor) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount) {
     return WithVault(vault, true, [&](Vault& open) {
@@ -126,11 +123,11 @@ Status ReadAudit(const AskedVault& vault, const AuditFilter& filter,
       });
     });
   }
-  OrderedJson question = ToJson(filter);
+  Json question = ToJson(filter);
   uint64_t skip = 0;
   for (bool more = true; more;) {
     question["skip"] = skip;
-    LG_ASSIGN_OR_RETURN(const auto answer, Ask(*mount, std::string(kRead) + question.dump()));
+    LG_ASSIGN_OR_RETURN(const auto answer, Ask(*mount, std::string(kRead) + JsonLine(question)));
     if (!answer.contains("records") || !answer["records"].is_array()) return NotUnderstood();
     for (const auto& record : answer["records"]) visitor(record);
     skip += answer["records"].size();
@@ -139,27 +136,27 @@ Status ReadAudit(const AskedVault& vault, const AuditFilter& filter,
   return {};
 }
 
-Result<OrderedJson> VerifyAudit(const AskedVault& vault) {
+Result<Json> VerifyAudit(const AskedVault& vault) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount) {
-    return WithVault(vault, true, [](Vault& open) -> Result<OrderedJson> {
+    return WithVault(vault, true, [](Vault& open) -> Result<Json> {
       LG_ASSIGN_OR_RETURN(const AuditProof proof, open.VerifyAudit());
       return ToJson(proof);
     });
   }
   LG_ASSIGN_OR_RETURN(const auto answer, Ask(*mount, std::string(kVerify)));
-  return OrderedJson(answer);
+  return Json(answer);
 }
 
 std::optional<std::string> AnswerAudit(Vault& vault, const std::string& question) {
   if (question == kVerify) {
     const auto proof = vault.VerifyAudit();
-    return proof ? ToJson(*proof).dump() : Refusal(proof.error());
+    return proof ? JsonLine(ToJson(*proof)) : Refusal(proof.error());
   }
   if (!question.starts_with(kRead)) return std::nullopt;
   try {
-    return AnswerRead(vault, OrderedJson::parse(question.substr(kRead.size())));
-  } catch (const OrderedJson::exception&) {
+    return AnswerRead(vault, ParseJson(question.substr(kRead.size())));
+  } catch (const Json::exception&) {
     return Refusal(Error(Errc::kInvalidArgument, "the question is not understood"));
   }
 }

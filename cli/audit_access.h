@@ -8,6 +8,7 @@
 #include <string>
 
 #include "cli/asked_vault.h"
+#include "cli/json.h"
 
 namespace leadglass {
 
@@ -26,14 +27,14 @@ bool Wants(const AuditFilter& filter, const AuditRecord& record);
 // long ago: "90m", "12h", "30d". Nanoseconds since 1970 UTC; kInvalidArgument: neither.
 Result<int64_t> ParseMoment(const std::string& text, int64_t now);
 
-nlohmann::ordered_json ToJson(const AuditRecord& record);
+Json ToJson(const AuditRecord& record);
 
 // Every record that is wanted, oldest first, as ToJson() has it. Errors of MountOf(), Ask(),
 // WithVault() and ReadAuditTrail().
 Status ReadAudit(const AskedVault& vault, const AuditFilter& filter,
-                 const std::function<void(const nlohmann::ordered_json&)>& visitor);
+                 const std::function<void(const Json&)>& visitor);
 // {"whole", "records", "commits", "from", "until", "head", "damage"}
-Result<nlohmann::ordered_json> VerifyAudit(const AskedVault& vault);
+Result<Json> VerifyAudit(const AskedVault& vault);
 
 // The daemon's side: answers what the two above ask. nullopt: the question is not one of theirs.
 std::optional<std::string> AnswerAudit(Vault& vault, const std::string& question);

@@ -3,13 +3,12 @@
 
 #include "cli/audit_access.h"
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/output.h"
 
 namespace leadglass {
 
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
 
 struct AuditArguments {
   AskedVault vault;
@@ -19,13 +18,13 @@ struct AuditArguments {
   bool json = false;
 };
 
-std::string Text(const OrderedJson& record, const char* field) {
+std::string Text(const Json& record, const char* field) {
   return record.value(field, std::string());
 }
 
 // One line, such as
 //   2026-11-28T08:00:01Z  read x120  ok  alice(1001)  dcmview[4711]  study 1.2.3  patient 77
-std::string Line(const OrderedJson& record) {
+std::string Line(const Json& record) {
   std::string line = Text(record, "from") + "  " + Text(record, "action");
   if (const uint64_t count = record.value("count", uint64_t{1}); count > 1)
     line += " x" + std::to_string(count);
@@ -62,10 +61,8 @@ ExitCode RunAudit(AuditArguments arguments) {
     if (!until) return Fail(until.error());
     arguments.filter.until = *until;
   }
-  const Status read = ReadAudit(arguments.vault, arguments.filter, [&](const OrderedJson& record) {
-    const std::string line =
-        arguments.json ? record.dump(-1, ' ', false, OrderedJson::error_handler_t::replace)
-                       : Line(record);
+  const Status read = ReadAudit(arguments.vault, arguments.filter, [&](const Json& record) {
+    const std::string line = arguments.json ? JsonLine(record) : Line(record);
     std::printf("%s\n", line.c_str());
   });
   return read ? ExitCode::kOk : Fail(read.error());
@@ -74,11 +71,11 @@ ExitCode RunAudit(AuditArguments arguments) {
 ExitCode RunVerify(const AuditArguments& arguments) {
   const auto proof = VerifyAudit(arguments.vault);
   if (!proof) return Fail(proof.error());
-  const OrderedJson damage = proof->value("damage", OrderedJson::array());
+  const Json damage = proof->value("damage", Json::array());
   if (arguments.json) {
-    std::printf("%s\n", proof->dump(2, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+    std::printf("%s\n", JsonText(*proof).c_str());
   } else {
-    for (const OrderedJson& line : damage) std::printf("%s\n", line.get<std::string>().c_str());
+    for (const Json& line : damage) std::printf("%s\n", line.get<std::string>().c_str());
     PrintRows({{"audit trail", proof->value("whole", false) ? "whole" : "NOT WHOLE"},
                {"records", std::to_string(proof->value("records", uint64_t{0}))},
                {"from", Text(*proof, "from")},

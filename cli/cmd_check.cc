@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/remembered_head.h"
 #include "cli/vault_access.h"
@@ -37,14 +37,14 @@ Result<std::optional<Head>> Remembered(const CheckArguments& arguments, const Uu
 ExitCode Print(const Vault::CheckReport& report, bool json) {
   const bool clean = report.damage.empty();
   if (json) {
-    const nlohmann::ordered_json out = {{"clean", clean},
-                                        {"data_lost", report.data_lost},
-                                        {"files_checked", report.files_checked},
-                                        {"bytes_checked", report.bytes_checked},
-                                        {"files_locked", report.files_locked},
-                                        {"files_shredded", report.files_shredded},
-                                        {"damage", report.damage}};
-    std::printf("%s\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    const Json out = {{"clean", clean},
+                      {"data_lost", report.data_lost},
+                      {"files_checked", report.files_checked},
+                      {"bytes_checked", report.bytes_checked},
+                      {"files_locked", report.files_locked},
+                      {"files_shredded", report.files_shredded},
+                      {"damage", report.damage}};
+    std::printf("%s\n", JsonText(out).c_str());
   } else {
     for (const std::string& line : report.damage) std::printf("%s\n", line.c_str());
     std::printf("%s: %llu files, %s read\n", clean ? "clean" : "DAMAGED",

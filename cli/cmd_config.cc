@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/configuration_access.h"
 #include "cli/groups.h"
+#include "cli/json.h"
 #include "cli/output.h"
 
 namespace leadglass {
@@ -21,7 +21,7 @@ ExitCode RunShow(const ConfigArguments& arguments) {
   const auto configuration = ReadConfiguration(arguments.vault);
   if (!configuration) return Fail(configuration.error());
   if (arguments.json) {
-    nlohmann::json out{{"version", 0}, {"text", ""}, {"groups", nlohmann::json::array()}};
+    Json out{{"version", 0}, {"text", ""}, {"groups", Json::array()}};
     if (*configuration) {
       out["version"] = (*configuration)->version;
       out["rules_version"] = (*configuration)->rules_version;
@@ -29,7 +29,7 @@ ExitCode RunShow(const ConfigArguments& arguments) {
       for (const ConfiguredGroup& group : (*configuration)->groups)
         out["groups"].push_back({{"name", group.name}, {"gid", group.gid}});
     }
-    std::printf("%s\n", out.dump().c_str());
+    std::printf("%s\n", JsonLine(out).c_str());
     return ExitCode::kOk;
   }
   if (!*configuration) {
@@ -46,7 +46,7 @@ ExitCode RunSet(const ConfigArguments& arguments) {
   const auto version = WriteConfiguration(arguments.vault, *text);
   if (!version) return Fail(version.error());
   if (arguments.json) {
-    std::printf("%s\n", nlohmann::json{{"version", *version}}.dump().c_str());
+    std::printf("%s\n", JsonLine(Json{{"version", *version}}).c_str());
   } else {
     std::printf("version %u is in force; its rules are for studies that come from now on\n",
                 *version);
@@ -58,10 +58,10 @@ ExitCode RunSet(const ConfigArguments& arguments) {
 ExitCode PrintChecked(const Configuration& parsed, const std::vector<ConfiguredGroup>& groups,
                       bool json) {
   if (json) {
-    nlohmann::json out{{"rules", parsed.rules.size()}, {"groups", nlohmann::json::array()}};
+    Json out{{"rules", parsed.rules.size()}, {"groups", Json::array()}};
     for (const ConfiguredGroup& group : groups)
       out["groups"].push_back({{"name", group.name}, {"gid", group.gid}});
-    std::printf("%s\n", out.dump().c_str());
+    std::printf("%s\n", JsonLine(out).c_str());
     return ExitCode::kOk;
   }
   Rows rows{{"rules", std::to_string(parsed.rules.size())}};

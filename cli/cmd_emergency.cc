@@ -5,6 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/emergency_orders.h"
+#include "cli/json.h"
 #include "cli/named_study.h"
 #include "cli/output.h"
 #include "cli/users.h"
@@ -14,8 +15,6 @@
 namespace leadglass {
 
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
 
 struct EmergencyArguments {
   AskedVault vault;
@@ -31,7 +30,7 @@ struct EmergencyArguments {
 
 // One line, such as
 //   1f2e3d4d  alice(1001)  until 2026-11-28T08:30:00Z  patient 4711  by clerk(1000): unconscious
-std::string GrantLine(const OrderedJson& grant) {
+std::string GrantLine(const Json& grant) {
   const auto text = [&](const char* member) { return grant.value(member, std::string()); };
   const auto who = [&](const char* user, const char* uid) {
     const std::string number = std::to_string(grant.value(uid, uint64_t{0}));
@@ -48,14 +47,14 @@ std::string GrantLine(const OrderedJson& grant) {
   return line;
 }
 
-ExitCode PrintGrants(const Result<std::vector<OrderedJson>>& grants, bool json) {
+ExitCode PrintGrants(const Result<std::vector<Json>>& grants, bool json) {
   if (!grants) return Fail(grants.error());
   if (json) {
-    const OrderedJson out{{"emergencies", *grants}};
-    std::printf("%s\n", out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+    const Json out{{"emergencies", *grants}};
+    std::printf("%s\n", JsonLine(out).c_str());
     return ExitCode::kOk;
   }
-  for (const OrderedJson& grant : *grants) std::printf("%s\n", GrantLine(grant).c_str());
+  for (const Json& grant : *grants) std::printf("%s\n", GrantLine(grant).c_str());
   return ExitCode::kOk;
 }
 

@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/group_access.h"
 #include "cli/groups.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/passphrase.h"
 #include "crypto/base/secret.h"
@@ -11,8 +12,6 @@
 namespace leadglass {
 
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
 
 struct GroupArguments {
   AskedVault vault;
@@ -33,7 +32,7 @@ Result<SecretBytes> PresentPassphrase(const GroupArguments& arguments) {
 ExitCode RunGroupList(const GroupArguments& arguments) {
   const auto groups = ListGroups(arguments.vault);
   if (!groups) return Fail(groups.error());
-  OrderedJson all = OrderedJson::array();
+  Json all = Json::array();
   for (const Vault::GroupState& group : *groups) {
     const std::string name = NameOfGroup(group.gid);
     if (arguments.json) {
@@ -55,7 +54,7 @@ ExitCode RunGroupList(const GroupArguments& arguments) {
                   static_cast<unsigned long long>(group.older_study_keys));
     std::printf("\n");
   }
-  if (arguments.json) std::printf("%s\n", OrderedJson{{"groups", all}}.dump(2).c_str());
+  if (arguments.json) std::printf("%s\n", JsonText(Json{{"groups", all}}).c_str());
   return ExitCode::kOk;
 }
 

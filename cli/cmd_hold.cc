@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/hold_access.h"
+#include "cli/json.h"
 #include "cli/named_study.h"
 #include "cli/output.h"
 #include "fs/study_holds.h"
@@ -10,8 +11,6 @@
 namespace leadglass {
 
 namespace {
-
-using OrderedJson = nlohmann::ordered_json;
 
 struct HoldArguments {
   AskedVault vault;
@@ -23,7 +22,7 @@ struct HoldArguments {
 
 // One line, such as
 //   1f2e3d4c  1.2.840.113619.2.55  since 2026-11-28T08:00:00Z  by clerk(1000): Smith v. Hospital
-std::string HoldLine(const OrderedJson& hold) {
+std::string HoldLine(const Json& hold) {
   const std::string study = hold.value("study", std::string());
   const std::string uid = std::to_string(hold.value("uid", uint64_t{0}));
   const std::string user = hold.value("user", std::string());
@@ -38,14 +37,14 @@ std::string HoldLine(const OrderedJson& hold) {
   return line;
 }
 
-ExitCode PrintHolds(const Result<std::vector<OrderedJson>>& holds, bool json) {
+ExitCode PrintHolds(const Result<std::vector<Json>>& holds, bool json) {
   if (!holds) return Fail(holds.error());
   if (json) {
-    const OrderedJson out{{"holds", *holds}};
-    std::printf("%s\n", out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace).c_str());
+    const Json out{{"holds", *holds}};
+    std::printf("%s\n", JsonLine(out).c_str());
     return ExitCode::kOk;
   }
-  for (const OrderedJson& hold : *holds) std::printf("%s\n", HoldLine(hold).c_str());
+  for (const Json& hold : *holds) std::printf("%s\n", HoldLine(hold).c_str());
   return ExitCode::kOk;
 }
 

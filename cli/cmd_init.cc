@@ -3,9 +3,9 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/passphrase.h"
 #include "crypto/vault_keys.h"
@@ -63,8 +63,8 @@ ExitCode RunInit(const InitArguments& arguments) {
     return Fail(info.error());
   }
   if (arguments.json) {
-    const nlohmann::ordered_json json = {{"vault_id", ToHex(info->vault_id)}, {"folder", folder}};
-    std::printf("%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    const Json json = {{"vault_id", ToHex(info->vault_id)}, {"folder", folder}};
+    std::printf("%s\n", JsonText(json).c_str());
     return ExitCode::kOk;
   }
   std::printf("vault %s made in %s\n", ToHex(info->vault_id).c_str(), folder.c_str());

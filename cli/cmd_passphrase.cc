@@ -2,6 +2,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/passphrase.h"
 #include "cli/slot_json.h"
@@ -32,7 +33,7 @@ ExitCode RunAdd(const PassphraseArguments& arguments) {
   const Result<SlotInfo> slot = Add(arguments);
   if (!slot) return Fail(slot.error());
   if (arguments.json) {
-    std::printf("%s\n", SlotJson(*slot).dump(2).c_str());
+    std::printf("%s\n", JsonText(SlotJson(*slot)).c_str());
   } else {
     std::printf("passphrase added as slot %u\n", slot->id);
   }
@@ -58,10 +59,10 @@ ExitCode RunList(const PassphraseArguments& arguments) {
   if (!folder) return Fail(folder.error());
   const auto info = VaultKeys::Inspect(PosixFileSystem(), *folder);
   if (!info) return Fail(info.error());
-  nlohmann::ordered_json slots = nlohmann::ordered_json::array();
+  Json slots = Json::array();
   for (const SlotInfo& slot : info->slots) slots.push_back(SlotJson(slot));
   if (arguments.json) {
-    std::printf("%s\n", slots.dump(2).c_str());
+    std::printf("%s\n", JsonText(slots).c_str());
     return ExitCode::kOk;
   }
   for (const SlotInfo& slot : info->slots) {

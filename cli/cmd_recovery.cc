@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/passphrase.h"
 #include "cli/recovery_reader.h"
@@ -140,9 +141,8 @@ Result<SlotInfo> ExportToPrint(VaultKeys& keys, const SheetFacts& facts, const R
 
 void TellExported(const SlotInfo& slot, const std::vector<std::string>& paths, bool json) {
   if (json) {
-    const nlohmann::ordered_json report = {{"slot", SlotJson(slot)}, {"files", paths}};
-    std::printf("%s\n",
-                report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    const Json report = {{"slot", SlotJson(slot)}, {"files", paths}};
+    std::printf("%s\n", JsonText(report).c_str());
     return;
   }
   PrintMessage("recovery kit " + KitName(*slot.recovery_kit) +

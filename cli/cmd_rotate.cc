@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/group_access.h"
 #include "cli/groups.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/vault_access.h"
 
@@ -50,7 +50,7 @@ Status RotateGroup(const RotateArguments& arguments) {
 ExitCode RunRotateGroup(const RotateArguments& arguments) {
   if (const Status done = RotateGroup(arguments); !done) return Fail(done.error());
   if (arguments.json) {
-    std::printf("%s\n", nlohmann::ordered_json{{"group", arguments.group}}.dump(2).c_str());
+    std::printf("%s\n", JsonText(Json{{"group", arguments.group}}).c_str());
     return ExitCode::kOk;
   }
   std::printf("group %s has a new key\n", arguments.group.c_str());
@@ -63,7 +63,7 @@ ExitCode RunRotate(const RotateArguments& arguments) {
   const auto epoch = RotateMaster(arguments);
   if (!epoch) return Fail(epoch.error());
   if (arguments.json) {
-    std::printf("%s\n", nlohmann::ordered_json{{"key_epoch", *epoch}}.dump(2).c_str());
+    std::printf("%s\n", JsonText(Json{{"key_epoch", *epoch}}).c_str());
     return ExitCode::kOk;
   }
   std::printf("new master key, key epoch %u; passphrases and recovery kits are as before\n",

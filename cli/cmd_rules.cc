@@ -2,11 +2,11 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "cli/configuration_access.h"
 #include "cli/groups.h"
+#include "cli/json.h"
 #include "cli/output.h"
 #include "fs/configuration.h"
 #include "fs/fuse_mounts.h"
@@ -15,8 +15,6 @@
 namespace leadglass {
 
 namespace {
-
-using Json = nlohmann::json;
 
 struct RulesArguments {
   AskedVault vault;
@@ -175,7 +173,7 @@ ExitCode RunTest(const RulesArguments& arguments) {
     if (all.back().contains("error")) code = ExitCode::kSystem;
     if (!arguments.json) PrintForPeople(all.back());
   }
-  if (arguments.json) std::printf("%s\n", all.dump().c_str());
+  if (arguments.json) std::printf("%s\n", JsonLine(all).c_str());
   return code;
 }
 
@@ -199,7 +197,7 @@ ExitCode RunApply(const RulesArguments& arguments) {
   }
   if (arguments.json) {
     const Json out{{"made", arguments.make}, {"studies", std::move(all)}};
-    std::printf("%s\n", out.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    std::printf("%s\n", JsonLine(out).c_str());
   } else {
     std::printf("%zu studies %s\n", moves->size(),
                 arguments.make ? "changed"

@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/group_access.h"
+#include "cli/json.h"
 #include "cli/named_study.h"
 #include "cli/output.h"
 
@@ -28,7 +29,7 @@ ExitCode RunShred(const ShredArguments& arguments) {
       ShredStudy({named->vault, arguments.vault.passphrase_file}, named->study, arguments.reason);
   if (!images) return Fail(images.error());
   if (arguments.json) {
-    std::printf("%s\n", nlohmann::json{{"images", *images}}.dump().c_str());
+    std::printf("%s\n", JsonLine(Json{{"images", *images}}).c_str());
     return ExitCode::kOk;
   }
   std::printf("shredded: %llu images; nothing opens them any more\n",

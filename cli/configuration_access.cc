@@ -3,15 +3,13 @@
 
 #include <cerrno>
 #include <fstream>
-#include <nlohmann/json.hpp>
 
 #include "cli/groups.h"
+#include "cli/json.h"
 
 namespace leadglass {
 
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::string_view kShow = "config show";
 constexpr std::string_view kSet = "config set\n";
@@ -51,7 +49,7 @@ std::string Answer(Vault& vault, const Json& question) {
   for (const Json& group : question.at("groups"))
     groups.push_back({group.at("name"), group.at("gid")});
   const auto version = vault.SetConfiguration(question.at("text"), std::move(groups));
-  return version ? Json{{"version", *version}}.dump() : Refusal(version.error());
+  return version ? JsonLine(Json{{"version", *version}}) : Refusal(version.error());
 }
 
 }  // namespace
@@ -89,7 +87,7 @@ Result<uint32_t> WriteConfiguration(const AskedVault& vault, const std::string& 
   for (const ConfiguredGroup& group : groups)
     said.push_back({{"name", group.name}, {"gid", group.gid}});
   const Json question{{"text", text}, {"groups", std::move(said)}};
-  LG_ASSIGN_OR_RETURN(const Json answer, Ask(*mount, std::string(kSet) + question.dump()));
+  LG_ASSIGN_OR_RETURN(const Json answer, Ask(*mount, std::string(kSet) + JsonLine(question)));
   return answer.value("version", 0u);
 }
 
@@ -112,19 +110,18 @@ std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& 
   if (question == kShow) {
     const auto configuration = vault.GetConfiguration();
     if (!configuration) return Refusal(configuration.error());
-    return *configuration ? ToJson(**configuration).dump() : Json{{"version", 0}}.dump();
+    return *configuration ? JsonLine(ToJson(**configuration)) : JsonLine(Json{{"version", 0}});
   }
   if (question == kApply || question == kWouldApply) {
     const auto moves = vault.ApplyRules(question == kApply);
     if (!moves) return Refusal(moves.error());
     Json studies = Json::array();
     for (const StudyMove& move : *moves) studies.push_back(ToJson(move));
-    return Json{{"studies", std::move(studies)}}.dump(-1, ' ', false,
-                                                      Json::error_handler_t::replace);
+    return JsonLine(Json{{"studies", std::move(studies)}});
   }
   if (!question.starts_with(kSet)) return std::nullopt;
   try {
-    return Answer(vault, Json::parse(question.substr(kSet.size())));
+    return Answer(vault, ParseJson(question.substr(kSet.size())));
   } catch (const Json::exception&) {
     return Refusal(Error(Errc::kInvalidArgument, "the question is not understood"));
   }

@@ -10,33 +10,28 @@ namespace leadglass {
 
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
 using Grants = Result<std::vector<EmergencyRecord>>;
 
 constexpr std::string_view kListGrants = "emergency list";
 constexpr std::string_view kBegin = "emergency begin\n";
 constexpr std::string_view kEnd = "emergency end\n";
 
-std::string ToText(const OrderedJson& json) {
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
-}
-
 std::string AnswerOf(const Grants& grants, const ControlPeer& peer) {
   if (!grants) return Refusal(grants.error());
-  OrderedJson all = OrderedJson::array();
+  Json all = Json::array();
   for (const EmergencyRecord& grant : *grants)
     if (IsOperator(peer) || grant.uid == peer.uid) all.push_back(ToJson(grant));
-  return ToText({{"emergencies", std::move(all)}});
+  return JsonLine({{"emergencies", std::move(all)}});
 }
 
-OrderedJson ToJson(const EmergencyOrder& order) {
-  OrderedJson json{{"uid", order.uid},  {"study", order.study},   {"patient_id", order.patient_id},
-                   {"issuer", nullptr}, {"reason", order.reason}, {"nanos", order.nanos}};
+Json ToJson(const EmergencyOrder& order) {
+  Json json{{"uid", order.uid},  {"study", order.study},   {"patient_id", order.patient_id},
+            {"issuer", nullptr}, {"reason", order.reason}, {"nanos", order.nanos}};
   if (order.issuer) json["issuer"] = *order.issuer;
   return json;
 }
 
-EmergencyOrder EmergencyOrderFrom(const OrderedJson& json) {
+EmergencyOrder EmergencyOrderFrom(const Json& json) {
   EmergencyOrder order;
   order.uid = json.at("uid");
   order.user = NameOfUser(order.uid);
@@ -50,10 +45,10 @@ EmergencyOrder EmergencyOrderFrom(const OrderedJson& json) {
 
 // By the process behind the mount, or with the vault opened for it.
 template <typename Use>
-Result<std::vector<OrderedJson>> GrantsOf(const AskedVault& vault, bool read_only,
-                                          const std::string& question, const Use& use) {
+Result<std::vector<Json>> GrantsOf(const AskedVault& vault, bool read_only,
+                                   const std::string& question, const Use& use) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
-  std::vector<OrderedJson> all;
+  std::vector<Json> all;
   if (!mount) {
     LG_ASSIGN_OR_RETURN(const auto grants, WithVault(vault, read_only, use));
     for (const EmergencyRecord& grant : grants) all.push_back(ToJson(grant));
@@ -70,7 +65,7 @@ Result<std::vector<OrderedJson>> GrantsOf(const AskedVault& vault, bool read_onl
 
 }  // namespace
 
-OrderedJson ToJson(const EmergencyRecord& grant) {
+Json ToJson(const EmergencyRecord& grant) {
   return {{"id", HoldIdText(grant.id)},
           {"kind", grant.kind == EntityKind::kPatient ? "patient" : "study"},
           {"patient_id", grant.patient_id},
@@ -85,18 +80,17 @@ OrderedJson ToJson(const EmergencyRecord& grant) {
           {"until", IsoTime(grant.until / 1'000'000'000)}};
 }
 
-Result<std::vector<OrderedJson>> ListEmergencies(const AskedVault& vault) {
+Result<std::vector<Json>> ListEmergencies(const AskedVault& vault) {
   return GrantsOf(vault, true, std::string(kListGrants),
                   [](Vault& open) { return open.Emergencies(); });
 }
 
-Result<std::vector<OrderedJson>> BeginEmergency(const AskedVault& vault,
-                                                const EmergencyOrder& order) {
-  return GrantsOf(vault, false, std::string(kBegin) + ToText(ToJson(order)),
+Result<std::vector<Json>> BeginEmergency(const AskedVault& vault, const EmergencyOrder& order) {
+  return GrantsOf(vault, false, std::string(kBegin) + JsonLine(ToJson(order)),
                   [&](Vault& open) { return open.BeginEmergency(ThisPerson(), order); });
 }
 
-Result<std::vector<OrderedJson>> EndEmergency(const AskedVault& vault, uint32_t id) {
+Result<std::vector<Json>> EndEmergency(const AskedVault& vault, uint32_t id) {
   return GrantsOf(vault, false, std::string(kEnd) + std::to_string(id),
                   [&](Vault& open) { return open.EndEmergency(ThisPerson(), id); });
 }
@@ -106,14 +100,14 @@ std::optional<std::string> AnswerEmergency(Vault& vault, const std::string& ques
   if (question == kListGrants) return AnswerOf(vault.Emergencies(), peer);
   try {
     if (question.starts_with(kBegin)) {
-      const OrderedJson json = OrderedJson::parse(question.substr(kBegin.size()));
+      const Json json = ParseJson(question.substr(kBegin.size()));
       return AnswerOf(vault.BeginEmergency(PersonOf(peer), EmergencyOrderFrom(json)), peer);
     }
     if (question.starts_with(kEnd)) {
-      const uint32_t id = OrderedJson::parse(question.substr(kEnd.size()));
+      const uint32_t id = ParseJson(question.substr(kEnd.size()));
       return AnswerOf(vault.EndEmergency(PersonOf(peer), id), peer);
     }
-  } catch (const OrderedJson::exception&) {
+  } catch (const Json::exception&) {
     return Refusal(Error(Errc::kInvalidArgument, "the question is not understood"));
   }
   return std::nullopt;

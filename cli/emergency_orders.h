@@ -10,19 +10,19 @@
 
 #include "cli/asked_vault.h"
 #include "cli/control_socket.h"
+#include "cli/json.h"
 
 namespace leadglass {
 
 // {"id", "kind", "patient_id", "issuer", "study", "uid", "user", "reason", "by_uid", "by_user",
 // "from", "until"}
-nlohmann::ordered_json ToJson(const EmergencyRecord& grant);
+Json ToJson(const EmergencyRecord& grant);
 
 // Each gives what it is about, as ToJson() has it. Errors of MountOf(), Ask(), WithVault() and of
 // the vault.
-Result<std::vector<nlohmann::ordered_json>> ListEmergencies(const AskedVault& vault);
-Result<std::vector<nlohmann::ordered_json>> BeginEmergency(const AskedVault& vault,
-                                                           const EmergencyOrder& order);
-Result<std::vector<nlohmann::ordered_json>> EndEmergency(const AskedVault& vault, uint32_t id);
+Result<std::vector<Json>> ListEmergencies(const AskedVault& vault);
+Result<std::vector<Json>> BeginEmergency(const AskedVault& vault, const EmergencyOrder& order);
+Result<std::vector<Json>> EndEmergency(const AskedVault& vault, uint32_t id);
 
 // The daemon's side: answers what those above ask. nullopt: the question is not one of theirs.
 std::optional<std::string> AnswerEmergency(Vault& vault, const std::string& question,

@@ -3,13 +3,12 @@
 
 #include <cstring>
 
+#include "cli/json.h"
 #include "cli/users.h"
 
 namespace leadglass {
 
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::string_view kListGroups = "group list";
 constexpr std::string_view kLockGroup = "group lock\n";
@@ -21,7 +20,7 @@ constexpr std::string_view kShredStudy = "study shred\n";
 class SecretQuestion {
  public:
   SecretQuestion(std::string_view what, const Json& order, const SecretBytes* secret) {
-    const std::string text = order.dump();
+    const std::string text = JsonLine(order);
     text_.reserve(what.size() + text.size() + 1 + (secret != nullptr ? secret->size() : 0));
     text_.append(what).append(text).append("\n");
     if (secret != nullptr) text_.append(AsText(secret->ExposeForOpenSsl()));
@@ -43,7 +42,7 @@ struct SecretOrder {
 };
 SecretOrder OrderWithSecret(std::string_view rest) {
   const size_t end = rest.find('\n');
-  SecretOrder taken{Json::parse(rest.substr(0, end)), SecretBytes(0)};
+  SecretOrder taken{ParseJson(rest.substr(0, end)), SecretBytes(0)};
   const std::string_view secret = end == rest.npos ? std::string_view() : rest.substr(end + 1);
   taken.secret = SecretBytes(secret.size());
   if (!secret.empty())
@@ -52,7 +51,7 @@ SecretOrder OrderWithSecret(std::string_view rest) {
 }
 
 std::string Done(const Status& status) {
-  return status ? Json{{"done", true}}.dump() : Refusal(status.error());
+  return status ? JsonLine(Json{{"done", true}}) : Refusal(status.error());
 }
 
 Status AskToDo(const FuseMount& mount, const std::string& question) {
@@ -110,7 +109,7 @@ Result<std::vector<Vault::GroupState>> ListGroups(const AskedVault& vault) {
 Status LockGroup(const AskedVault& vault, uint32_t gid) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount) return NotMounted();
-  return AskToDo(*mount, std::string(kLockGroup) + Json{{"gid", gid}}.dump());
+  return AskToDo(*mount, std::string(kLockGroup) + JsonLine(Json{{"gid", gid}}));
 }
 
 Status UnlockGroup(const AskedVault& vault, uint32_t gid, const SecretBytes& passphrase) {
@@ -143,9 +142,7 @@ Result<uint64_t> ShredStudy(const AskedVault& vault, const std::string& study,
                      [&](Vault& open) { return open.ShredStudy(ThisPerson(), study, reason); });
   }
   const Json order{{"study", study}, {"reason", reason}};
-  LG_ASSIGN_OR_RETURN(const Json answer,
-                      Ask(*mount, std::string(kShredStudy) +
-                                      order.dump(-1, ' ', false, Json::error_handler_t::replace)));
+  LG_ASSIGN_OR_RETURN(const Json answer, Ask(*mount, std::string(kShredStudy) + JsonLine(order)));
   if (!answer.contains("images")) return NotUnderstood();
   return answer.value("images", uint64_t{0});
 }
@@ -157,11 +154,11 @@ std::optional<std::string> AnswerGroup(Vault& vault, std::string_view question,
     if (!groups) return Refusal(groups.error());
     Json all = Json::array();
     for (const Vault::GroupState& group : *groups) all.push_back(ToJson(group));
-    return Json{{"groups", std::move(all)}}.dump();
+    return JsonLine(Json{{"groups", std::move(all)}});
   }
   try {
     if (question.starts_with(kLockGroup)) {
-      const Json order = Json::parse(question.substr(kLockGroup.size()));
+      const Json order = ParseJson(question.substr(kLockGroup.size()));
       return Done(vault.LockGroup(PersonOf(peer), order.at("gid")));
     }
     if (question.starts_with(kUnlockGroup)) {
@@ -175,9 +172,9 @@ std::optional<std::string> AnswerGroup(Vault& vault, std::string_view question,
       return Done(vault.ChangeGroupKey(PersonOf(peer), order.gid, ChangeOf(order, &taken.secret)));
     }
     if (question.starts_with(kShredStudy)) {
-      const Json order = Json::parse(question.substr(kShredStudy.size()));
+      const Json order = ParseJson(question.substr(kShredStudy.size()));
       const auto images = vault.ShredStudy(PersonOf(peer), order.at("study"), order.at("reason"));
-      return images ? Json{{"images", *images}}.dump() : Refusal(images.error());
+      return images ? JsonLine(Json{{"images", *images}}) : Refusal(images.error());
     }
   } catch (const Json::exception&) {
     return Refusal(Error(Errc::kInvalidArgument, "the question is not understood"));

@@ -8,7 +8,6 @@ namespace leadglass {
 
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
 using Holds = Result<std::vector<HoldRecord>>;
 
 constexpr std::string_view kListHolds = "hold list";
@@ -17,20 +16,18 @@ constexpr std::string_view kRemoveHold = "hold remove\n";
 
 std::string Answered(const Holds& holds) {
   if (!holds) return Refusal(holds.error());
-  OrderedJson all = OrderedJson::array();
+  Json all = Json::array();
   for (const HoldRecord& hold : *holds) all.push_back(ToJson(hold));
-  return OrderedJson{{"holds", std::move(all)}}.dump(-1, ' ', false,
-                                                     OrderedJson::error_handler_t::replace);
+  return JsonLine(Json{{"holds", std::move(all)}});
 }
 
 std::string QuestionOf(std::string_view what, const HoldOrder& order) {
-  const OrderedJson json{
-      {"study", order.study}, {"reason", order.reason}, {"id", order.id.value_or(0)}};
-  return std::string(what) + json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+  const Json json{{"study", order.study}, {"reason", order.reason}, {"id", order.id.value_or(0)}};
+  return std::string(what) + JsonLine(json);
 }
 
 HoldOrder OrderFrom(const std::string& question, std::string_view what) {
-  const OrderedJson json = OrderedJson::parse(question.substr(what.size()));
+  const Json json = ParseJson(question.substr(what.size()));
   HoldOrder order{json.at("study"), json.at("reason"), std::nullopt};
   if (const uint32_t id = json.at("id"); id != 0) order.id = id;
   return order;
@@ -38,10 +35,10 @@ HoldOrder OrderFrom(const std::string& question, std::string_view what) {
 
 // By the process behind the mount, or with the vault opened for it.
 template <typename Use>
-Result<std::vector<OrderedJson>> OfVault(const AskedVault& vault, bool read_only,
-                                         const std::string& question, const Use& use) {
+Result<std::vector<Json>> OfVault(const AskedVault& vault, bool read_only,
+                                  const std::string& question, const Use& use) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
-  std::vector<OrderedJson> all;
+  std::vector<Json> all;
   if (!mount) {
     LG_ASSIGN_OR_RETURN(const auto holds, WithVault(vault, read_only, use));
     for (const HoldRecord& hold : holds) all.push_back(ToJson(hold));
@@ -55,23 +52,23 @@ Result<std::vector<OrderedJson>> OfVault(const AskedVault& vault, bool read_only
 
 }  // namespace
 
-OrderedJson ToJson(const HoldRecord& hold) {
+Json ToJson(const HoldRecord& hold) {
   return {{"id", HoldIdText(hold.id)}, {"study", hold.study_uid},
           {"reason", hold.reason},     {"uid", hold.uid},
           {"user", hold.user},         {"since", IsoTime(hold.since / 1'000'000'000)}};
 }
 
-Result<std::vector<OrderedJson>> ListHolds(const AskedVault& vault) {
+Result<std::vector<Json>> ListHolds(const AskedVault& vault) {
   return OfVault(vault, true, std::string(kListHolds), [](Vault& open) { return open.Holds(); });
 }
 
-Result<std::vector<OrderedJson>> AddHold(const AskedVault& vault, const HoldOrder& order) {
+Result<std::vector<Json>> AddHold(const AskedVault& vault, const HoldOrder& order) {
   return OfVault(vault, false, QuestionOf(kAddHold, order), [&](Vault& open) {
     return open.AddHold(ThisPerson(), order.study, order.reason);
   });
 }
 
-Result<std::vector<OrderedJson>> RemoveHold(const AskedVault& vault, const HoldOrder& order) {
+Result<std::vector<Json>> RemoveHold(const AskedVault& vault, const HoldOrder& order) {
   return OfVault(vault, false, QuestionOf(kRemoveHold, order), [&](Vault& open) {
     return open.RemoveHold(ThisPerson(), order.study, order.id, order.reason);
   });
@@ -89,7 +86,7 @@ std::optional<std::string> AnswerHold(Vault& vault, const std::string& question,
       const HoldOrder order = OrderFrom(question, kRemoveHold);
       return Answered(vault.RemoveHold(PersonOf(peer), order.study, order.id, order.reason));
     }
-  } catch (const OrderedJson::exception&) {
+  } catch (const Json::exception&) {
     return Refusal(Error(Errc::kInvalidArgument, "the question is not understood"));
   }
   return std::nullopt;

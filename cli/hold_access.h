@@ -9,6 +9,7 @@
 
 #include "cli/asked_vault.h"
 #include "cli/control_socket.h"
+#include "cli/json.h"
 
 namespace leadglass {
 
@@ -20,15 +21,13 @@ struct HoldOrder {
 };
 
 // {"id", "study", "reason", "uid", "user", "since"}
-nlohmann::ordered_json ToJson(const HoldRecord& hold);
+Json ToJson(const HoldRecord& hold);
 
 // Each gives the holds that it is about, as ToJson() has them. Errors of MountOf(), Ask(),
 // WithVault() and of the vault.
-Result<std::vector<nlohmann::ordered_json>> ListHolds(const AskedVault& vault);
-Result<std::vector<nlohmann::ordered_json>> AddHold(const AskedVault& vault,
-                                                    const HoldOrder& order);
-Result<std::vector<nlohmann::ordered_json>> RemoveHold(const AskedVault& vault,
-                                                       const HoldOrder& order);
+Result<std::vector<Json>> ListHolds(const AskedVault& vault);
+Result<std::vector<Json>> AddHold(const AskedVault& vault, const HoldOrder& order);
+Result<std::vector<Json>> RemoveHold(const AskedVault& vault, const HoldOrder& order);
 
 // The daemon's side: answers what those above ask. nullopt: the question is not one of theirs.
 std::optional<std::string> AnswerHold(Vault& vault, const std::string& question,

@@ -6,8 +6,9 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 #include <tuple>
+
+#include "cli/json.h"
 
 namespace leadglass {
 
@@ -41,12 +42,12 @@ std::optional<Digest> DigestFromHex(const std::string& text) {
 }
 
 std::optional<Head> Decode(std::string_view text, const Uuid& vault_id) {
-  const auto json = nlohmann::json::parse(text, nullptr, false);
-  if (!json.is_object() || json.value("format", nlohmann::json()) != 1) return std::nullopt;
-  if (json.value("vault_id", nlohmann::json()) != ToHex(vault_id)) return std::nullopt;
-  const auto epoch = json.value("epoch", nlohmann::json());
-  const auto commit = json.value("commit", nlohmann::json());
-  const auto chain = json.value("chain", nlohmann::json());
+  const auto json = ParseJson(text);
+  if (!json.is_object() || json.value("format", Json()) != 1) return std::nullopt;
+  if (json.value("vault_id", Json()) != ToHex(vault_id)) return std::nullopt;
+  const auto epoch = json.value("epoch", Json());
+  const auto commit = json.value("commit", Json());
+  const auto chain = json.value("chain", Json());
   if (!epoch.is_number_unsigned() || !commit.is_number_unsigned() || !chain.is_string()) {
     return std::nullopt;
   }
@@ -91,12 +92,12 @@ Result<std::optional<Head>> RememberedHead::Load() {
 
 Status RememberedHead::Save(const Head& head) {
   if (known_ == head) return {};
-  const nlohmann::ordered_json json = {{"format", 1},
-                                       {"vault_id", ToHex(vault_id_)},
-                                       {"epoch", head.epoch},
-                                       {"commit", head.commit_number},
-                                       {"chain", ToHex(head.chain)}};
-  LG_RETURN_IF_ERROR(ReplaceFile(fs_, path_, AsBytes(json.dump(2) + "\n")));
+  const Json json = {{"format", 1},
+                     {"vault_id", ToHex(vault_id_)},
+                     {"epoch", head.epoch},
+                     {"commit", head.commit_number},
+                     {"chain", ToHex(head.chain)}};
+  LG_RETURN_IF_ERROR(ReplaceFile(fs_, path_, AsBytes(JsonText(json) + "\n")));
   known_ = head;
   return {};
 }

@@ -4,16 +4,15 @@
 // One slot of a vault as JSON, with the member names that docs/cli.md promises, and as a line for
 // people, made from that JSON. Thread safety: free functions without state.
 
-#include <nlohmann/json.hpp>
-
 #include <string>
 
+#include "cli/json.h"
 #include "crypto/vault_keys.h"
 
 namespace leadglass {
 
-nlohmann::ordered_json SlotJson(const SlotInfo& slot);
+Json SlotJson(const SlotInfo& slot);
 // "passphrase, scrypt 2^16, made 2026-11-25T08:00:00Z". `json` may be an older version's answer.
-std::string SlotText(const nlohmann::ordered_json& json);
+std::string SlotText(const Json& json);
 
 }  // namespace leadglass

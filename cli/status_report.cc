@@ -4,8 +4,8 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
+#include "cli/json.h"
 #include "cli/output.h"
 #include "cli/slot_json.h"
 #include "cli/version.h"
@@ -13,13 +13,6 @@
 namespace leadglass {
 
 namespace {
-
-using Json = nlohmann::ordered_json;
-
-// File names may be any bytes; what is no UTF-8 is shown as U+FFFD.
-std::string Dump(const Json& json) {
-  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
-}
 
 const char* StateName(FilingState state) {
   switch (state) {
@@ -97,7 +90,7 @@ void AddOpenVault(Json& json, Vault& vault) {
 
 std::string Text(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
-  return value.is_boolean() ? (value.get<bool>() ? "yes" : "no") : value.dump();
+  return value.is_boolean() ? (value.get<bool>() ? "yes" : "no") : JsonLine(value);
 }
 
 struct Line {
@@ -201,7 +194,7 @@ std::string MountReport(Vault& vault, const VaultInfo& info, const std::string& 
                {"pid", ::getpid()}};
   AddInfo(json, info);
   AddOpenVault(json, vault);
-  return Dump(json);
+  return JsonText(json);
 }
 
 namespace {
@@ -219,16 +212,16 @@ Json VaultJson(const VaultFacts& facts) {
 
 }  // namespace
 
-std::string VaultReport(const VaultFacts& facts) { return Dump(VaultJson(facts)); }
+std::string VaultReport(const VaultFacts& facts) { return JsonText(VaultJson(facts)); }
 
 std::string VaultReport(const VaultFacts& facts, Vault& vault) {
   Json json = VaultJson(facts);
   AddOpenVault(json, vault);
-  return Dump(json);
+  return JsonText(json);
 }
 
 bool PrintReport(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = ParseJson(text);
   if (!json.is_object() || !json.contains("kind")) return false;
   Rows rows = PlainRows(json);
   AddDerivedRows(json, rows);

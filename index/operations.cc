@@ -10,37 +10,37 @@ namespace leadglass {
 namespace {
 
 constexpr uint8_t kCritical = 1;
-constexpr size_t kOperationTypes = std::variant_size_v<Operation>;
+constexpr size_t kOperationTypes = std::variant_size_v<AnyOperation>;
 
 // Type numbers are the places in the variant, from 1: the variant's order is part of the format.
-static_assert(std::is_same_v<std::variant_alternative_t<0, Operation>, PutInode>);
-static_assert(std::is_same_v<std::variant_alternative_t<1, Operation>, EraseInode>);
-static_assert(std::is_same_v<std::variant_alternative_t<2, Operation>, PutName>);
-static_assert(std::is_same_v<std::variant_alternative_t<3, Operation>, EraseName>);
-static_assert(std::is_same_v<std::variant_alternative_t<4, Operation>, PutExtent>);
-static_assert(std::is_same_v<std::variant_alternative_t<5, Operation>, CutExtents>);
-static_assert(std::is_same_v<std::variant_alternative_t<6, Operation>, PutXattr>);
-static_assert(std::is_same_v<std::variant_alternative_t<7, Operation>, EraseXattr>);
-static_assert(std::is_same_v<std::variant_alternative_t<8, Operation>, PutFileKey>);
-static_assert(std::is_same_v<std::variant_alternative_t<9, Operation>, PutStudyKey>);
-static_assert(std::is_same_v<std::variant_alternative_t<10, Operation>, PutGroupKey>);
-static_assert(std::is_same_v<std::variant_alternative_t<11, Operation>, PutSession>);
-static_assert(std::is_same_v<std::variant_alternative_t<12, Operation>, PutEntity>);
-static_assert(std::is_same_v<std::variant_alternative_t<13, Operation>, EraseEntity>);
-static_assert(std::is_same_v<std::variant_alternative_t<14, Operation>, PutFiling>);
-static_assert(std::is_same_v<std::variant_alternative_t<15, Operation>, EraseFiling>);
-static_assert(std::is_same_v<std::variant_alternative_t<16, Operation>, Punch>);
-static_assert(std::is_same_v<std::variant_alternative_t<17, Operation>, Checkpoint>);
-static_assert(std::is_same_v<std::variant_alternative_t<18, Operation>, Cleared>);
-static_assert(std::is_same_v<std::variant_alternative_t<19, Operation>, PutConfiguration>);
-static_assert(std::is_same_v<std::variant_alternative_t<20, Operation>, QuoteAudit>);
-static_assert(std::is_same_v<std::variant_alternative_t<21, Operation>, PutHold>);
-static_assert(std::is_same_v<std::variant_alternative_t<22, Operation>, EraseHold>);
-static_assert(std::is_same_v<std::variant_alternative_t<23, Operation>, PutEmergency>);
-static_assert(std::is_same_v<std::variant_alternative_t<24, Operation>, EraseEmergency>);
-static_assert(std::is_same_v<std::variant_alternative_t<25, Operation>, EraseStudyKey>);
-static_assert(std::is_same_v<std::variant_alternative_t<26, Operation>, PutRenewals>);
-static_assert(std::is_same_v<std::variant_alternative_t<27, Operation>, PutShred>);
+static_assert(std::is_same_v<std::variant_alternative_t<0, AnyOperation>, PutInode>);
+static_assert(std::is_same_v<std::variant_alternative_t<1, AnyOperation>, EraseInode>);
+static_assert(std::is_same_v<std::variant_alternative_t<2, AnyOperation>, PutName>);
+static_assert(std::is_same_v<std::variant_alternative_t<3, AnyOperation>, EraseName>);
+static_assert(std::is_same_v<std::variant_alternative_t<4, AnyOperation>, PutExtent>);
+static_assert(std::is_same_v<std::variant_alternative_t<5, AnyOperation>, CutExtents>);
+static_assert(std::is_same_v<std::variant_alternative_t<6, AnyOperation>, PutXattr>);
+static_assert(std::is_same_v<std::variant_alternative_t<7, AnyOperation>, EraseXattr>);
+static_assert(std::is_same_v<std::variant_alternative_t<8, AnyOperation>, PutFileKey>);
+static_assert(std::is_same_v<std::variant_alternative_t<9, AnyOperation>, PutStudyKey>);
+static_assert(std::is_same_v<std::variant_alternative_t<10, AnyOperation>, PutGroupKey>);
+static_assert(std::is_same_v<std::variant_alternative_t<11, AnyOperation>, PutSession>);
+static_assert(std::is_same_v<std::variant_alternative_t<12, AnyOperation>, PutEntity>);
+static_assert(std::is_same_v<std::variant_alternative_t<13, AnyOperation>, EraseEntity>);
+static_assert(std::is_same_v<std::variant_alternative_t<14, AnyOperation>, PutFiling>);
+static_assert(std::is_same_v<std::variant_alternative_t<15, AnyOperation>, EraseFiling>);
+static_assert(std::is_same_v<std::variant_alternative_t<16, AnyOperation>, Punch>);
+static_assert(std::is_same_v<std::variant_alternative_t<17, AnyOperation>, Checkpoint>);
+static_assert(std::is_same_v<std::variant_alternative_t<18, AnyOperation>, Cleared>);
+static_assert(std::is_same_v<std::variant_alternative_t<19, AnyOperation>, PutConfiguration>);
+static_assert(std::is_same_v<std::variant_alternative_t<20, AnyOperation>, QuoteAudit>);
+static_assert(std::is_same_v<std::variant_alternative_t<21, AnyOperation>, PutHold>);
+static_assert(std::is_same_v<std::variant_alternative_t<22, AnyOperation>, EraseHold>);
+static_assert(std::is_same_v<std::variant_alternative_t<23, AnyOperation>, PutEmergency>);
+static_assert(std::is_same_v<std::variant_alternative_t<24, AnyOperation>, EraseEmergency>);
+static_assert(std::is_same_v<std::variant_alternative_t<25, AnyOperation>, EraseStudyKey>);
+static_assert(std::is_same_v<std::variant_alternative_t<26, AnyOperation>, PutRenewals>);
+static_assert(std::is_same_v<std::variant_alternative_t<27, AnyOperation>, PutShred>);
 static_assert(kOperationTypes == 28);
 
 bool IsCritical(const Operation& operation) {
@@ -64,7 +64,7 @@ template <size_t I = 0, typename Use>
 void WithAlternative(size_t index, const Use& use) {
   if constexpr (I < kOperationTypes) {
     if (index == I) {
-      use(std::variant_alternative_t<I, Operation>{});
+      use(std::variant_alternative_t<I, AnyOperation>{});
     } else {
       WithAlternative<I + 1>(index, use);
     }
@@ -77,6 +77,45 @@ Error Malformed(size_t place, uint16_t type) {
 }
 
 }  // namespace
+
+Operation::Operation() = default;
+Operation::Operation(const Operation& other) = default;
+Operation::Operation(Operation&& other) noexcept = default;
+Operation& Operation::operator=(const Operation& other) = default;
+Operation& Operation::operator=(Operation&& other) noexcept = default;
+Operation::~Operation() = default;
+
+template <OperationType Type>
+Operation::Operation(Type operation)
+    : AnyOperation(std::in_place_type<Type>, std::move(operation)) {}
+template Operation::Operation(PutInode operation);
+template Operation::Operation(EraseInode operation);
+template Operation::Operation(PutName operation);
+template Operation::Operation(EraseName operation);
+template Operation::Operation(PutExtent operation);
+template Operation::Operation(CutExtents operation);
+template Operation::Operation(PutXattr operation);
+template Operation::Operation(EraseXattr operation);
+template Operation::Operation(PutFileKey operation);
+template Operation::Operation(PutStudyKey operation);
+template Operation::Operation(PutGroupKey operation);
+template Operation::Operation(PutSession operation);
+template Operation::Operation(PutEntity operation);
+template Operation::Operation(EraseEntity operation);
+template Operation::Operation(PutFiling operation);
+template Operation::Operation(EraseFiling operation);
+template Operation::Operation(Punch operation);
+template Operation::Operation(Checkpoint operation);
+template Operation::Operation(Cleared operation);
+template Operation::Operation(PutConfiguration operation);
+template Operation::Operation(QuoteAudit operation);
+template Operation::Operation(PutHold operation);
+template Operation::Operation(EraseHold operation);
+template Operation::Operation(PutEmergency operation);
+template Operation::Operation(EraseEmergency operation);
+template Operation::Operation(EraseStudyKey operation);
+template Operation::Operation(PutRenewals operation);
+template Operation::Operation(PutShred operation);
 
 ByteVector EncodeOperations(const Operations& operations) {
   ByteWriter out;
@@ -128,3 +167,5 @@ Result<Operations> DecodeOperations(ByteSpan payload) {
 }
 
 }  // namespace leadglass
+
+template class std::vector<leadglass::Operation>;

@@ -34,7 +34,7 @@ void ExpectSame(const Operations& a, const Operations& b) {
 
 TEST(Operations, OfEveryTypeComeBackAsTheyWere) {
   const Operations all = OneOfEach();
-  ASSERT_EQ(all.size(), std::variant_size_v<Operation>);
+  ASSERT_EQ(all.size(), std::variant_size_v<AnyOperation>);
   ASSERT_OK_AND_ASSIGN(const Operations back, DecodeOperations(EncodeOperations(all)));
   ASSERT_EQ(back.size(), all.size());
   for (size_t i = 0; i < all.size(); ++i) {
@@ -95,7 +95,7 @@ TEST(Operations, MayBeNone) {
 
 TEST(Operations, OfUnknownTypeStopAReaderOnlyWhenCritical) {
   const ByteVector known = EncodeOperations({EraseInode{7}});
-  constexpr uint16_t kNext = std::variant_size_v<Operation> + 1;
+  constexpr uint16_t kNext = std::variant_size_v<AnyOperation> + 1;
   for (const uint16_t type : std::initializer_list<uint16_t>{0, kNext, kNext + 1, 0xffff}) {
     ByteVector optional = Raw(type, 0, {1, 2, 3});
     optional.insert(optional.end(), known.begin(), known.end());
