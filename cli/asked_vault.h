@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "cli/audit_courier.h"
 #include "cli/control_socket.h"
 #include "cli/json.h"
 #include "cli/output.h"
@@ -42,6 +43,8 @@ auto WithVault(const AskedVault& wanted, bool read_only, const Use& use)
   LG_ASSIGN_OR_RETURN(const auto keys, UnlockVault(folder, wanted.passphrase_file));
   Vault::Options options;
   options.read_only = read_only;
+  AuditCourier courier(ToHex(keys->vault_id()), PrintMessage);
+  options.on_audit = courier.Taking();
   LG_ASSIGN_OR_RETURN(const auto vault, Vault::Open(PosixFileSystem(), folder, *keys, nullptr,
                                                     options, SystemClock()));
   auto result = use(*vault);

@@ -56,6 +56,10 @@ std::string AnswerRead(Vault& vault, const Json& question) {
   return JsonLine(Json{{"records", std::move(records)}, {"more", more}});
 }
 
+std::string Text(const Json& record, const char* field) {
+  return record.value(field, std::string());
+}
+
 }  // namespace
 
 bool Wants(const AuditFilter& filter, const AuditRecord& record) {
@@ -110,6 +114,31 @@ Json ToJson(const AuditRecord& record) {
           {"issuer", record.issuer},
           {"inode", record.inode},
           {"detail", record.detail}};
+}
+
+std::string AuditLine(const Json& record) {
+  std::string line = Text(record, "from") + "  " + Text(record, "action");
+  if (const uint64_t count = record.value("count", uint64_t{1}); count > 1)
+    line += " x" + std::to_string(count);
+  line += "  " + Text(record, "result");
+  const std::string uid = std::to_string(record.value("uid", uint64_t{0}));
+  const std::string user = Text(record, "user");
+  line += "  " + (user.empty() ? "uid " + uid : user + "(" + uid + ")");
+  if (const std::string program = Text(record, "program"); !program.empty())
+    line += "  " + program + "[" + std::to_string(record.value("pid", uint64_t{0})) + "]";
+  const auto add = [&](const char* what, const std::string& value) {
+    if (!value.empty()) line += std::string("  ") + what + " " + value;
+  };
+  add("study", Text(record, "study"));
+  add("patient", Text(record, "patient_id"));
+  add("of", Text(record, "issuer"));
+  const uint64_t inode = record.value("inode", uint64_t{0});
+  if (Text(record, "study").empty() && inode != 0) add("inode", std::to_string(inode));
+  if (const std::string detail = Text(record, "detail"); !detail.empty()) line += "  " + detail;
+  // Headers say anything, also what moves a terminal's cursor or begins another line.
+  for (char& c : line)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  return line;
 }
 
 Status ReadAudit(const AskedVault& vault, const AuditFilter& filter,

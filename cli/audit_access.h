@@ -28,6 +28,9 @@ bool Wants(const AuditFilter& filter, const AuditRecord& record);
 Result<int64_t> ParseMoment(const std::string& text, int64_t now);
 
 Json ToJson(const AuditRecord& record);
+// The same as one line for people, such as
+//   2026-11-28T08:00:01Z  read x120  ok  alice(1001)  dcmview[4711]  study 1.2.3  patient 77
+std::string AuditLine(const Json& record);
 
 // Every record that is wanted, oldest first, as ToJson() has it. Errors of MountOf(), Ask(),
 // WithVault() and ReadAuditTrail().

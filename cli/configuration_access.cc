@@ -6,6 +6,7 @@
 
 #include "cli/groups.h"
 #include "cli/json.h"
+#include "cli/users.h"
 
 namespace leadglass {
 
@@ -44,11 +45,12 @@ PutConfiguration FromJson(const Json& json) {
   return configuration;
 }
 
-std::string Answer(Vault& vault, const Json& question) {
+std::string Answer(Vault& vault, const Json& question, const ControlPeer& peer) {
   std::vector<ConfiguredGroup> groups;
   for (const Json& group : question.at("groups"))
     groups.push_back({group.at("name"), group.at("gid")});
-  const auto version = vault.SetConfiguration(question.at("text"), std::move(groups));
+  const auto version =
+      vault.SetConfiguration(PersonOf(peer), question.at("text"), std::move(groups));
   return version ? JsonLine(Json{{"version", *version}}) : Refusal(version.error());
 }
 
@@ -81,8 +83,9 @@ Result<uint32_t> WriteConfiguration(const AskedVault& vault, const std::string& 
   LG_ASSIGN_OR_RETURN(auto groups, LookUpGroups(parsed));
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
   if (!mount)
-    return WithVault(vault, false,
-                     [&](Vault& open) { return open.SetConfiguration(text, groups); });
+    return WithVault(vault, false, [&](Vault& open) {
+      return open.SetConfiguration(ThisPerson(), text, groups);
+    });
   Json said = Json::array();
   for (const ConfiguredGroup& group : groups)
     said.push_back({{"name", group.name}, {"gid", group.gid}});
@@ -93,7 +96,9 @@ Result<uint32_t> WriteConfiguration(const AskedVault& vault, const std::string& 
 
 Result<std::vector<StudyMove>> ApplyRules(const AskedVault& vault, bool make) {
   LG_ASSIGN_OR_RETURN(const auto mount, MountOf(vault));
-  if (!mount) return WithVault(vault, !make, [&](Vault& open) { return open.ApplyRules(make); });
+  if (!mount)
+    return WithVault(vault, !make,
+                     [&](Vault& open) { return open.ApplyRules(ThisPerson(), make); });
   LG_ASSIGN_OR_RETURN(const Json answer, Ask(*mount, std::string(make ? kApply : kWouldApply)));
   try {
     std::vector<StudyMove> moves;
@@ -106,14 +111,15 @@ Result<std::vector<StudyMove>> ApplyRules(const AskedVault& vault, bool make) {
   }
 }
 
-std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& question) {
+std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& question,
+                                               const ControlPeer& peer) {
   if (question == kShow) {
     const auto configuration = vault.GetConfiguration();
     if (!configuration) return Refusal(configuration.error());
     return *configuration ? JsonLine(ToJson(**configuration)) : JsonLine(Json{{"version", 0}});
   }
   if (question == kApply || question == kWouldApply) {
-    const auto moves = vault.ApplyRules(question == kApply);
+    const auto moves = vault.ApplyRules(PersonOf(peer), question == kApply);
     if (!moves) return Refusal(moves.error());
     Json studies = Json::array();
     for (const StudyMove& move : *moves) studies.push_back(ToJson(move));
@@ -121,7 +127,7 @@ std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& 
   }
   if (!question.starts_with(kSet)) return std::nullopt;
   try {
-    return Answer(vault, ParseJson(question.substr(kSet.size())));
+    return Answer(vault, ParseJson(question.substr(kSet.size())), peer);
   } catch (const Json::exception&) {
     return Refusal(Error(Errc::kInvalidArgument, "the question is not understood"));
   }

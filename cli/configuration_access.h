@@ -27,6 +27,7 @@ Result<uint32_t> WriteConfiguration(const AskedVault& vault, const std::string& 
 Result<std::vector<StudyMove>> ApplyRules(const AskedVault& vault, bool make);
 
 // The daemon's side: answers what those above ask. nullopt: the question is not one of theirs.
-std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& question);
+std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& question,
+                                               const ControlPeer& peer);
 
 }  // namespace leadglass

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "cli/audit_access.h"
+#include "cli/audit_courier.h"
 #include "cli/configuration_access.h"
 #include "cli/control_socket.h"
 #include "cli/emergency_orders.h"
@@ -86,7 +87,7 @@ class HeadKeeper {
 };
 
 Vault::Options VaultOptions(const MountPlan& plan, const std::optional<Head>& remembered,
-                            Progress& progress) {
+                            Progress& progress, AuditCourier& courier) {
   Vault::Options options;
   options.read_only = plan.options.read_only;
   options.durable_close = plan.options.durable_close;
@@ -95,6 +96,7 @@ Vault::Options VaultOptions(const MountPlan& plan, const std::optional<Head>& re
   options.salvage = plan.options.salvage;
   if (plan.options.horizon)
     options.horizon_nanos = std::chrono::nanoseconds(*plan.options.horizon).count();
+  options.on_audit = courier.Taking();
   options.progress = [&progress](uint64_t commits) { progress.Update(commits, 0); };
   return options;
 }
@@ -129,7 +131,7 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
     return nullptr;
   }
   const auto answer_to = [&](const std::string& question, const ControlPeer& peer) -> std::string {
-    if (auto answer = AnswerConfiguration(vault, question)) return *std::move(answer);
+    if (auto answer = AnswerConfiguration(vault, question, peer)) return *std::move(answer);
     if (auto answer = AnswerAudit(vault, question)) return *std::move(answer);
     if (auto answer = AnswerGroup(vault, question, peer)) return *std::move(answer);
     if (auto answer = AnswerHold(vault, question, peer)) return *std::move(answer);
@@ -222,10 +224,11 @@ ExitCode OpenAndServe(const MountPlan& plan, HeaderParserPool& parser, VaultKeys
   RememberedHead remembered(PosixFileSystem(), plan.state_folder, keys.info().vault_id);
   const auto newest = remembered.Load();
   if (!newest && !plan.options.accept_rollback) return Fail(newest.error());
+  AuditCourier courier(ToHex(keys.info().vault_id), LogWarning);
   std::optional<Progress> progress(std::in_place, "bringing the index up to the log, commits");
-  const auto vault =
-      Vault::Open(PosixFileSystem(), plan.folder, keys, &parser,
-                  VaultOptions(plan, newest ? *newest : std::nullopt, *progress), SystemClock());
+  const auto vault = Vault::Open(
+      PosixFileSystem(), plan.folder, keys, &parser,
+      VaultOptions(plan, newest ? *newest : std::nullopt, *progress, courier), SystemClock());
   progress.reset();
   if (!vault) {
     const ExitCode code = FailToOpen(vault.error());

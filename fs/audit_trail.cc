@@ -218,6 +218,8 @@ Result<bool> AuditTrail::Flush(bool all) {
   if (records.empty()) return false;
   size_t written = 0;
   Status appended = Append(records, written);
+  written = std::min(written, records.size());
+  if (options_.on_written && written > 0) options_.on_written({records.data(), written});
   MutexLock lock(mutex_);
   if (!appended && appended.error().code != Errc::kNoSpace) {
     failed_ = true;
@@ -229,7 +231,6 @@ Result<bool> AuditTrail::Flush(bool all) {
   }
   // They wait for room; the line about those that could not wait is made again.
   if (dropped_ > 0) records.pop_back();
-  written = std::min(written, records.size());
   due_.insert(due_.begin(), std::make_move_iterator(records.begin() + static_cast<long>(written)),
               std::make_move_iterator(records.end()));
   return std::move(appended).error();

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -52,6 +53,9 @@ class AuditTrail {
     // A trail that is missing, damaged or older than that is put aside (audit.lost-1, ...) where it
     // does not open, a new one or a new epoch begun, and that noted. Without it Open() fails.
     bool accept_loss = false;
+    // Is given what was written, in order, once it is durable; by one thread at a time, which must
+    // not be kept waiting and must not call back. Null: nobody is.
+    std::function<void(std::span<const AuditRecord>)> on_written;
     // Facts about a calling thread. Null: ProcessFactsOf().
     std::function<ProcessFacts(pid_t)> process_of;
     // The name of a user or of a group; empty: none. Null: getpwuid_r(3), getgrgid_r(3).

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <toml.hpp>
@@ -182,8 +183,43 @@ Configuration::Emergency EmergencyOf(const toml::value& value) {
   return emergency;
 }
 
+// "local", "udp:HOST" or "udp:HOST:PORT"; an IPv6 address stands in brackets.
+void SetSyslog(const toml::value& value, AuditCopies& copies) {
+  const std::string& text = TextOf(value, "'syslog'");
+  if (text == "local") {
+    copies.syslog = AuditCopies::Syslog::kLocal;
+    return;
+  }
+  static const std::regex kUdp(
+      R"(udp:(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?)");
+  std::smatch parts;
+  if (!std::regex_match(text, parts, kUdp))
+    Refuse(value,
+           "'syslog' is \"local\", or \"udp:HOST:PORT\" such as \"udp:logs.example.org:514\"");
+  copies.syslog = AuditCopies::Syslog::kUdp;
+  copies.host = parts[1].matched ? parts[1].str() : parts[2].str();
+  const int port = parts[3].matched ? std::stoi(parts[3].str()) : 514;
+  if (port < 1 || port > 65'535) Refuse(value, "'syslog' names port " + std::to_string(port));
+  copies.port = static_cast<uint16_t>(port);
+}
+
+AuditCopies AuditCopiesOf(const toml::value& value) {
+  if (!value.is_table()) Refuse(value, "copies of the audit trail are written as [audit]");
+  RefuseOthers(value, {"journal", "syslog", "source", "site"}, "in [audit]");
+  AuditCopies copies;
+  if (value.contains("journal")) {
+    const toml::value& journal = value.at("journal");
+    if (!journal.is_boolean()) Refuse(journal, "'journal' is true or false");
+    copies.journal = journal.as_boolean();
+  }
+  if (value.contains("syslog")) SetSyslog(value.at("syslog"), copies);
+  if (value.contains("source")) copies.source_id = TextOf(value.at("source"), "'source'");
+  if (value.contains("site")) copies.site_id = TextOf(value.at("site"), "'site'");
+  return copies;
+}
+
 Configuration FromToml(const toml::value& document) {
-  RefuseOthers(document, {"root", "default_group", "emergency", "rule"}, "at the top");
+  RefuseOthers(document, {"root", "default_group", "emergency", "audit", "rule"}, "at the top");
   Configuration configuration;
   if (document.contains("root")) {
     const toml::value& root = document.at("root");
@@ -195,6 +231,7 @@ Configuration FromToml(const toml::value& document) {
     configuration.default_group = TextOf(document.at("default_group"), "'default_group'");
   if (document.contains("emergency"))
     configuration.emergency = EmergencyOf(document.at("emergency"));
+  if (document.contains("audit")) configuration.audit = AuditCopiesOf(document.at("audit"));
   if (document.contains("rule")) configuration.rules = RulesOf(document.at("rule"));
   return configuration;
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "crypto/base/result.h"
+#include "fs/audit_copies.h"
 #include "fs/filing_rules.h"
 
 namespace leadglass {
@@ -28,6 +29,7 @@ struct Configuration {
     bool operator==(const Emergency&) const = default;
   };
   Emergency emergency;
+  AuditCopies audit;
   bool operator==(const Configuration&) const = default;
 };
 

@@ -36,12 +36,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "crypto/base/clock.h"
 #include "crypto/vault_keys.h"
+#include "fs/audit_copies.h"
 #include "fs/audit_record.h"
 #include "index/operations.h"
 
@@ -228,6 +230,10 @@ class Vault {
     uint32_t owner_gid = 0;
     // Gives a thread's supplementary groups. Null: SupplementaryGroups() of fs/credentials.h.
     std::function<std::vector<gid_t>(pid_t)> groups_of;
+    // Is given the records of the audit trail, in order, once they are written, where the
+    // configuration wants copies of them: by one thread at a time, which must not be kept waiting
+    // and must not call the vault. Null: there are no copies.
+    std::function<void(const AuditCopies&, std::span<const AuditRecord>)> on_audit;
     // Called while an index is rebuilt: commits done.
     std::function<void(uint64_t)> progress;
   };
@@ -332,15 +338,16 @@ class Vault {
   virtual Result<std::optional<PutConfiguration>> GetConfiguration() const = 0;
   // Replaces it (fs/configuration.h). `groups` are those that this machine knows of the ones that
   // it names. Rules apply to studies that come from now on. Gives the new version; durable on
-  // return. kInvalidArgument: it does not parse, or names a group that is not among `groups`.
-  virtual Result<uint32_t> SetConfiguration(std::string text,
+  // return, and on record as done by `by`. kInvalidArgument: it does not parse, or names a group
+  // that is not among `groups`.
+  virtual Result<uint32_t> SetConfiguration(const Person& by, std::string text,
                                             std::vector<ConfiguredGroup> groups) = 0;
 
   // What the rules in force say of the studies that are there: those that would get another group
   // or other further groups, and, with `make`, get them. Studies whose access a person chose are
   // left out. Durable on return; an error leaves those before it as they were changed. Reads what
   // is known of every image.
-  virtual Result<std::vector<StudyMove>> ApplyRules(bool make) = 0;
+  virtual Result<std::vector<StudyMove>> ApplyRules(const Person& by, bool make) = 0;
 
   // Legal holds. While a study has one, nothing of it is destroyed, whoever asks: EPERM for the
   // removal and the renaming of its files' names, for opening them to write, and for each change

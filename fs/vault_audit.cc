@@ -39,6 +39,12 @@ Status VaultImpl::OpenTrail() {
   AuditTrail::Options options;
   LG_ASSIGN_OR_RETURN(options.quoted, index_->GetAuditQuote());
   options.accept_loss = options_.accept_rollback;
+  if (options_.on_audit) {
+    options.on_written = [this](std::span<const AuditRecord> records) {
+      if (const auto active = Active(); active && active->parsed.audit.any())
+        options_.on_audit(active->parsed.audit, records);
+    };
+  }
   LG_ASSIGN_OR_RETURN(audit_,
                       AuditTrail::Open(
                           fs_, folder_ + kAuditFolder, keys_.vault_id(),

@@ -66,8 +66,9 @@ class VaultImpl final : public VaultCore {
   Status RemoveXattr(const Caller& caller, NodeId node, std::string_view name) override;
 
   Result<std::optional<PutConfiguration>> GetConfiguration() const override;
-  Result<std::vector<StudyMove>> ApplyRules(bool make) override;
-  Result<uint32_t> SetConfiguration(std::string text, std::vector<ConfiguredGroup> groups) override;
+  Result<std::vector<StudyMove>> ApplyRules(const Person& by, bool make) override;
+  Result<uint32_t> SetConfiguration(const Person& by, std::string text,
+                                    std::vector<ConfiguredGroup> groups) override;
 
   Result<std::vector<HoldRecord>> AddHold(const Person& by, const std::string& study,
                                           const std::string& reason) override;
@@ -180,7 +181,8 @@ class VaultImpl final : public VaultCore {
   // nullopt: it has what is assigned.
   Result<std::optional<StudyMove>> MoveOf(const EntityRecord& entity,
                                           const StudyAssignment& assignment) const;
-  Result<std::optional<StudyMove>> ApplyRulesTo(InodeId study, bool make) LG_REQUIRES(names_mutex_);
+  Result<std::optional<StudyMove>> ApplyRulesTo(const Caller& by, InodeId study, bool make)
+      LG_REQUIRES(names_mutex_);
   Status RaiseStudy(const DicomFacts& facts, InodeId inode, const StudyAssignment& assignment)
       LG_REQUIRES(names_mutex_);
 

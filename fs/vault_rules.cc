@@ -68,7 +68,7 @@ Result<std::optional<PutConfiguration>> VaultImpl::GetConfiguration() const {
   return active ? std::optional(active->stored) : std::optional<PutConfiguration>();
 }
 
-Result<uint32_t> VaultImpl::SetConfiguration(std::string text,
+Result<uint32_t> VaultImpl::SetConfiguration(const Person& by, std::string text,
                                              std::vector<ConfiguredGroup> groups) {
   if (options_.read_only || Failed()) return PosixError(EROFS);
   LG_ASSIGN_OR_RETURN(Configuration parsed, ParseConfiguration(text));
@@ -101,8 +101,7 @@ Result<uint32_t> VaultImpl::SetConfiguration(std::string text,
     configuration_ = std::make_shared<const ActiveConfiguration>(std::move(next));
   }
   if (audit_)
-    audit_->Note({::getuid(), ::getgid(), ::getpid(), 0}, AuditAction::kConfigure, {}, 0,
-                 "version " + std::to_string(version));
+    audit_->Note(by.caller, AuditAction::kConfigure, {}, 0, "version " + std::to_string(version));
   return version;
 }
 
@@ -243,7 +242,7 @@ Result<std::optional<StudyMove>> VaultImpl::MoveOf(const EntityRecord& entity,
   return std::optional(std::move(move));
 }
 
-Result<std::vector<StudyMove>> VaultImpl::ApplyRules(bool make) {
+Result<std::vector<StudyMove>> VaultImpl::ApplyRules(const Person& by, bool make) {
   if (make && (options_.read_only || Failed())) return PosixError(EROFS);
   std::vector<InodeId> patients;
   LG_RETURN_IF_ERROR(index_->VisitNames(kPatientsInode, 0, [&](const NameRecord& name) {
@@ -260,7 +259,7 @@ Result<std::vector<StudyMove>> VaultImpl::ApplyRules(bool make) {
     for (const InodeId study : studies) {
       // One at a time: no image arrives in it between the look and the change.
       MutexLock names(names_mutex_);
-      auto moved = ApplyRulesTo(study, make);
+      auto moved = ApplyRulesTo(by.caller, study, make);
       if (!moved && ToErrno(moved.error()) == ENOENT) continue;  // it has just gone
       if (!moved) return std::move(moved).error();
       if (*moved) moves.push_back(**std::move(moved));
@@ -270,7 +269,8 @@ Result<std::vector<StudyMove>> VaultImpl::ApplyRules(bool make) {
   return moves;
 }
 
-Result<std::optional<StudyMove>> VaultImpl::ApplyRulesTo(InodeId study, bool make) {
+Result<std::optional<StudyMove>> VaultImpl::ApplyRulesTo(const Caller& by, InodeId study,
+                                                         bool make) {
   LG_ASSIGN_OR_RETURN(auto entity, index_->GetEntityOfFolder(study));
   if (!entity || entity->kind != EntityKind::kStudy || (entity->flags & kEntityPinned) != 0)
     return std::optional<StudyMove>();
@@ -283,7 +283,7 @@ Result<std::optional<StudyMove>> VaultImpl::ApplyRulesTo(InodeId study, bool mak
   LG_RETURN_IF_ERROR(GiveStudy(*std::move(entity), folder, assignment));
   if (move && audit_) {
     LG_ASSIGN_OR_RETURN(const InodeRecord record, CurrentRecord(study));
-    Audit({::getuid(), ::getgid(), ::getpid(), 0}, AuditAction::kAccess, record, 0,
+    Audit(by, AuditAction::kAccess, record, 0,
           "rules applied: gid " + std::to_string(move->new_gid));
   }
   return move;

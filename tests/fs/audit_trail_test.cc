@@ -50,6 +50,9 @@ class AuditTrailTest : public ::testing::Test {
     };
     options.user_name = [](uid_t uid) { return uid == 1001 ? "alice" : ""; };
     options.group_name = [](gid_t gid) { return "group" + std::to_string(gid); };
+    options.on_written = [this](std::span<const AuditRecord> records) {
+      copied_.insert(copied_.end(), records.begin(), records.end());
+    };
     return AuditTrail::Open(fs_, kFolder, vault_id_, Keys, std::move(options), clock_);
   }
   void Open(bool accept_loss = false) {
@@ -90,6 +93,7 @@ class AuditTrailTest : public ::testing::Test {
   SetClock clock_;
   Uuid vault_id_{};
   std::optional<QuoteAudit> quoted_;
+  std::vector<AuditRecord> copied_;
   std::unique_ptr<AuditTrail> trail_;
 };
 
@@ -258,6 +262,19 @@ TEST_F(AuditTrailTest, KeepsWhatTheDiskHasNoRoomFor) {
   fs_.SetCapacity(fs_.UsedBytes() + (64u << 20));
   Flush(false);
   EXPECT_THAT(Read(), SizeIs(noted));
+  EXPECT_EQ(copied_, Read());  // each once
+}
+
+TEST_F(AuditTrailTest, GivesWhatWasWrittenWithItsNames) {
+  Open();
+  trail_->Note(alice_, AuditAction::kRead, chest_, 0);
+  trail_->Note(bob_, AuditAction::kRemove, head_, EACCES);
+  Flush(false);
+  EXPECT_THAT(copied_, SizeIs(1));  // what is counted waits for the minute's end
+  Flush();
+  EXPECT_EQ(copied_, Read());
+  EXPECT_THAT(copied_, SizeIs(2));
+  EXPECT_EQ(copied_.back().user, "alice");
 }
 
 TEST_F(AuditTrailTest, ThatCannotBeWrittenSaysSo) {

@@ -39,6 +39,35 @@ std::string WhyNot(std::string_view toml) {
   return ToString(parsed.error());
 }
 
+TEST(Configuration, SaysWhereCopiesOfTheAuditTrailGo) {
+  ASSERT_OK_AND_ASSIGN(const Configuration none, ParseConfiguration(""));
+  EXPECT_FALSE(none.audit.any());
+  ASSERT_OK_AND_ASSIGN(const Configuration got,
+                       ParseConfiguration("[audit]\njournal = true\nsyslog = "
+                                          "\"udp:logs.example.org:1514\"\nsource = \"pacs-1\"\n"
+                                          "site = \"St. Elsewhere\""));
+  EXPECT_TRUE(got.audit.journal);
+  EXPECT_EQ(got.audit.syslog, AuditCopies::Syslog::kUdp);
+  EXPECT_EQ(got.audit.host, "logs.example.org");
+  EXPECT_EQ(got.audit.port, 1514);
+  EXPECT_EQ(got.audit.source_id, "pacs-1");
+  EXPECT_EQ(got.audit.site_id, "St. Elsewhere");
+  const auto syslog = [](const std::string& to) {
+    return ParseConfiguration("[audit]\nsyslog = \"" + to + "\"");
+  };
+  ASSERT_OK_AND_ASSIGN(const Configuration address, syslog("udp:[2001:db8::7]"));
+  EXPECT_EQ(address.audit.host, "2001:db8::7");
+  EXPECT_EQ(address.audit.port, 514);
+  ASSERT_OK_AND_ASSIGN(const Configuration local, syslog("local"));
+  EXPECT_EQ(local.audit.syslog, AuditCopies::Syslog::kLocal);
+  for (const char* wrong :
+       {"remote", "udp:", "udp:host:0", "udp:host:65536", "udp:a b:514", "tcp:host"})
+    EXPECT_THAT(syslog(wrong), FailsWith(Errc::kInvalidArgument)) << wrong;
+  EXPECT_THAT(WhyNot("audit = true"), HasSubstr("[audit]"));
+  EXPECT_THAT(WhyNot("[audit]\njournal = 1"), HasSubstr("true or false"));
+  EXPECT_THAT(WhyNot("[audit]\nsyslogs = \"local\""), HasSubstr("'syslogs' is not known"));
+}
+
 TEST(Configuration, HasRulesInTheirOrderWithAllTheySay) {
   ASSERT_OK_AND_ASSIGN(const Configuration got, ParseConfiguration(kHospital));
   EXPECT_EQ(got.root, Configuration::Root::kNone);

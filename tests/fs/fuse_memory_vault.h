@@ -79,7 +79,8 @@ class MemoryVault final : public Vault {
   Result<std::optional<PutConfiguration>> GetConfiguration() const override {
     return std::optional<PutConfiguration>();
   }
-  Result<uint32_t> SetConfiguration(std::string, std::vector<ConfiguredGroup>) override {
+  Result<uint32_t> SetConfiguration(const Person&, std::string,
+                                    std::vector<ConfiguredGroup>) override {
     return PosixError(ENOSYS);
   }
   Result<std::vector<HoldRecord>> AddHold(const Person&, const std::string&,
@@ -114,7 +115,9 @@ class MemoryVault final : public Vault {
   Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>&) override {
     return CheckReport{};
   }
-  Result<std::vector<StudyMove>> ApplyRules(bool) override { return std::vector<StudyMove>(); }
+  Result<std::vector<StudyMove>> ApplyRules(const Person&, bool) override {
+    return std::vector<StudyMove>();
+  }
   Result<std::vector<GroupState>> Groups() override { return std::vector<GroupState>(); }
   Status LockGroup(const Person&, uint32_t) override { return {}; }
   Status UnlockGroup(const Person&, uint32_t, const SecretBytes&) override { return {}; }

@@ -39,10 +39,11 @@ class VaultAccess : public VaultTest {
     ASSERT_THAT(Configure(kRules), IsOk());
   }
   Result<uint32_t> Configure(const std::string& text) {
-    return vault_->SetConfiguration(text, {{"radiology", kRadiology},
-                                           {"cardio", kCardio},
-                                           {"mammo", kMammo},
-                                           {"oncology", kOncology}});
+    return vault_->SetConfiguration(kOperator, text,
+                                    {{"radiology", kRadiology},
+                                     {"cardio", kCardio},
+                                     {"mammo", kMammo},
+                                     {"oncology", kOncology}});
   }
   NodeId Store(const std::string& name, const ImageSpec& spec, NodeId folder = kArchiveInode) {
     return WriteFile(folder, name, MakeImage(spec));
@@ -319,15 +320,15 @@ TEST_F(VaultAccess, RulesCanBeAppliedToStudiesThatAreThere) {
     if (name.find("2024-03-03") == std::string::npos) continue;
     ASSERT_THAT(Chgrp(Walk("/patients/Made Patient [MADE-1]/" + name), 77), IsOk());
   }
-  EXPECT_THAT(vault_->ApplyRules(false), IsOkAndHolds(::testing::IsEmpty()));
+  EXPECT_THAT(vault_->ApplyRules(kOperator, false), IsOkAndHolds(::testing::IsEmpty()));
 
   ASSERT_THAT(Configure("[[rule]]\ngroup = \"cardio\"\nfurther = [\"mammo\"]\nwhere.Modality = "
                         "[\"CT\", \"US\"]\n"),
               IsOk());
-  ASSERT_OK_AND_ASSIGN(const auto would, vault_->ApplyRules(false));
+  ASSERT_OK_AND_ASSIGN(const auto would, vault_->ApplyRules(kOperator, false));
   ASSERT_EQ(would.size(), 2u);
   EXPECT_EQ(access("2024-01-15"), "3001 0750") << "it was only shown";
-  ASSERT_OK_AND_ASSIGN(const auto made, vault_->ApplyRules(true));
+  ASSERT_OK_AND_ASSIGN(const auto made, vault_->ApplyRules(kOperator, true));
   ASSERT_EQ(made.size(), 2u);
   for (const StudyMove& move : made) {
     EXPECT_TRUE(move.path.starts_with("/patients/Made Patient [MADE-1]/")) << move.path;
@@ -338,10 +339,10 @@ TEST_F(VaultAccess, RulesCanBeAppliedToStudiesThatAreThere) {
   EXPECT_EQ(access("2024-01-15"), "3002 0750");
   EXPECT_EQ(access("2024-02-02"), "0 0750");
   EXPECT_EQ(access("2024-03-03"), "77 0750");
-  EXPECT_THAT(vault_->ApplyRules(true), IsOkAndHolds(::testing::IsEmpty()));
+  EXPECT_THAT(vault_->ApplyRules(kOperator, true), IsOkAndHolds(::testing::IsEmpty()));
   // From then on it is counted by the new rules, also for images to come.
   ASSERT_THAT(Configure("default_group = \"oncology\"\n"), IsOk());
-  ASSERT_THAT(vault_->ApplyRules(true), IsOk());
+  ASSERT_THAT(vault_->ApplyRules(kOperator, true), IsOk());
   Reopen();
   EXPECT_EQ(access("2024-01-15"), "3004 0750");
   EXPECT_EQ(access("2024-02-02"), "3004 0750");

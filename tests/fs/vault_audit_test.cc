@@ -129,7 +129,7 @@ TEST_F(VaultAudit, ChangesOfAccessSayWhatTheyWere) {
   times.mtime = 1;
   ASSERT_THAT(vault_->SetAttributes(kAlice, study_node_, times, false), IsOk());
   Only(kAlice.uid, AuditAction::kAccess);
-  ASSERT_THAT(vault_->SetConfiguration("root = \"all\"\n", {}), IsOk());
+  ASSERT_THAT(vault_->SetConfiguration(kOperator, "root = \"all\"\n", {}), IsOk());
   EXPECT_EQ(Records().back().action, AuditAction::kConfigure);
 }
 

@@ -247,7 +247,7 @@ TEST_F(VaultAuthorise, RootIsNotSpecialWhereTheConfigurationSaysSo) {
   }
   EXPECT_EQ(NamesFor(kRootUser, kPatientsInode).size(), 3u);
   EXPECT_TRUE(Opens(kRootUser, studies_[0].image, O_RDONLY));
-  ASSERT_THAT(vault_->SetConfiguration("root = \"none\"\n", {}), IsOk());
+  ASSERT_THAT(vault_->SetConfiguration(kOperator, "root = \"none\"\n", {}), IsOk());
   for (int i = 0; i < 2; ++i) {
     EXPECT_THAT(NamesFor(kRootUser, kPatientsInode), IsEmpty());
     EXPECT_THAT(vault_->Lookup(kRootUser, kPatientsInode, studies_[0].patient),

@@ -403,7 +403,8 @@ TEST_F(VaultEmergency, IsForWhoOperatesTheVaultAndForGroupsThatAreNamed) {
   const Person doctor{kDoctor, "doctor", {5100}, false};
   EXPECT_THAT(vault_->BeginEmergency(doctor, Order("P1")), FailsWith(Errc::kAccessDenied));
   EXPECT_FALSE(vault_->MayTakeEmergency(doctor));
-  ASSERT_THAT(vault_->SetConfiguration("[emergency]\ngroups = [\"clinicians\"]\nlongest = \"1h\"\n",
+  ASSERT_THAT(vault_->SetConfiguration(kOperator,
+                                       "[emergency]\ngroups = [\"clinicians\"]\nlongest = \"1h\"\n",
                                        {{"clinicians", 5100}}),
               IsOk());
   EXPECT_TRUE(vault_->MayTakeEmergency(doctor));
@@ -461,7 +462,7 @@ TEST_F(VaultEmergency, AsksForTheIssuerWhereThereAreSeveral) {
 }
 
 TEST_F(VaultEmergency, IsForRootTooWhereItIsHeldToItsGroups) {
-  ASSERT_THAT(vault_->SetConfiguration("root = \"none\"\n", {}), IsOk());
+  ASSERT_THAT(vault_->SetConfiguration(kOperator, "root = \"none\"\n", {}), IsOk());
   AttributeChange change;
   change.mode = 0050;
   change.gid = 77;

@@ -22,6 +22,8 @@ namespace leadglass {
 HeaderParserPool* TestParser();
 
 inline constexpr Caller kRootUser{0, 0, 1, 022};
+// Who runs the commands of an administrator.
+inline const Person kOperator{kRootUser, "root", {}, true};
 
 class VaultTest : public ::testing::Test {
  protected:

@@ -36,7 +36,8 @@ class VaultGroups : public VaultTest {
  protected:
   void SetUp() override {
     VaultTest::SetUp();
-    ASSERT_THAT(vault_->SetConfiguration(kRules, {{"radiology", kRadiology}, {"cardio", kCardio}}),
+    ASSERT_THAT(vault_->SetConfiguration(kOperator, kRules,
+                                         {{"radiology", kRadiology}, {"cardio", kCardio}}),
                 IsOk());
   }
   NodeId Store(const std::string& name, const ImageSpec& spec) {
