@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "cli/groups.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/slot_json.h"
@@ -63,6 +64,17 @@ void AddUnfiled(Json& json, Vault& vault) {
   }
 }
 
+void AddLockedGroups(Json& json, Vault& vault) {
+  const auto groups = vault.Groups();
+  if (!groups) {
+    json["error"] = ToString(groups.error());
+    return;
+  }
+  json["locked_groups"] = Json::array();
+  for (const Vault::GroupState& group : *groups)
+    if (group.locked) json["locked_groups"].push_back(NameOfGroup(group.gid));
+}
+
 void AddOpenVault(Json& json, Vault& vault) {
   const auto status = vault.GetStatus();
   if (!status) {
@@ -79,6 +91,7 @@ void AddOpenVault(Json& json, Vault& vault) {
   json["unfiled"] = status->unfiled;
   json["held_studies"] = status->held_studies;
   json["emergencies"] = status->emergencies;
+  AddLockedGroups(json, vault);
   json["log_bytes"] = status->log_bytes;
   json["dead_bytes"] = status->dead_bytes;
   json["stale_bytes"] = status->stale_bytes;
@@ -137,6 +150,8 @@ void AddDerivedRows(const Json& json, Rows& rows) {
   for (const auto& slot : json.value("slots", Json::array())) {
     rows.emplace_back("slot " + Text(slot["id"]), SlotText(slot));
   }
+  for (const auto& group : json.value("locked_groups", Json::array()))
+    rows.emplace_back("locked group", Text(group));
   if (json.contains("keyring_exported")) {
     const bool exported = json["keyring_exported"].is_string();
     rows.emplace_back("keyring exported", exported ? Text(json["keyring_exported"]) : "never");

@@ -4,7 +4,9 @@
 // their metadata, not on their pixels. A vault that holds some already is filled up to N.
 //
 // Layout: /archive/<study>/<number>, 500 images a study, 2 studies a patient; every 2,000th study
-// has 5,000 images. Headers are parsed in this process: the files are our own. Prints one line of
+// has 5,000 images. With --groups N instead: one image a study, one study a patient; half of the
+// studies belong to groups 20000 to 20000 + N - 1 in turns, by rules of a configuration, the others
+// to root's group. Headers are parsed in this process: the files are our own. Prints one line of
 // JSON at each power of ten and at the end:
 //   {"images": 100000, "images_per_second": 9000.1, "rss_bytes": ..., "index_bytes": ...,
 //   "log_bytes": ...}
@@ -70,7 +72,8 @@ struct Place {
   uint64_t study = 0;
   uint64_t instance = 0;
 };
-Place PlaceOf(uint64_t number) {
+Place PlaceOf(uint64_t number, uint64_t groups) {
+  if (groups > 0) return {number, 0};
   constexpr uint64_t kBlock = kLargeStudy + (kLargeEvery - 1) * kStudy;
   const uint64_t block = number / kBlock, in_block = number % kBlock;
   if (in_block < kLargeStudy) return {block * kLargeEvery, in_block};
@@ -78,7 +81,24 @@ Place PlaceOf(uint64_t number) {
   return {block * kLargeEvery + 1 + rest / kStudy, rest % kStudy};
 }
 
-ByteVector ImageOf(const Place& place) {
+constexpr uint32_t kFirstGid = 20'000;
+
+std::string GroupName(uint64_t group) { return "group" + std::to_string(group); }
+
+// A rule for each group, by the accession number that its studies have.
+void SetRules(Vault& vault, uint64_t groups) {
+  std::string rules = "default_group = \"root\"\n";
+  std::vector<ConfiguredGroup> known = {{"root", 0}};
+  for (uint64_t group = 0; group < groups; ++group) {
+    rules += "[[rule]]\ngroup = \"" + GroupName(group) + "\"\nwhere.AccessionNumber = \"" +
+             GroupName(group) + "\"\n";
+    known.push_back({GroupName(group), kFirstGid + static_cast<uint32_t>(group)});
+  }
+  const Person root{Caller{0, 0, 1, 022}, "root", {}, true};
+  Need(vault.SetConfiguration(root, std::move(rules), std::move(known)));
+}
+
+ByteVector ImageOf(const Place& place, uint64_t groups) {
   ImageSpec spec;
   const std::string study = std::to_string(place.study);
   spec.patient_id = "PATIENT-" + std::to_string(place.study / 2);
@@ -87,6 +107,11 @@ ByteVector ImageOf(const Place& place) {
   spec.series_uid = spec.study_uid + "." + std::to_string(place.instance / 100);
   spec.sop_uid = spec.series_uid + "." + std::to_string(place.instance);
   spec.accession = "ACC" + study;
+  if (groups > 0) {
+    spec.patient_id = "PATIENT-" + study;
+    spec.patient_name = "Synthetic^Patient " + study;
+    if (place.study % 2 == 0) spec.accession = GroupName(place.study / 2 % groups);
+  }
   spec.series_number = std::to_string(place.instance / 100 + 1);
   spec.instance_number = std::to_string(place.instance % 100 + 1);
   spec.pixel_bytes = 64;
@@ -111,7 +136,8 @@ uint64_t ResidentBytes() {
 
 class Filler {
  public:
-  Filler(Vault& vault, std::string folder) : vault_(vault), folder_(std::move(folder)) {}
+  Filler(Vault& vault, std::string folder, uint64_t groups)
+      : vault_(vault), folder_(std::move(folder)), groups_(groups) {}
 
   void Fill(uint64_t from, uint64_t to) {
     uint64_t mark = 10'000;
@@ -136,11 +162,11 @@ class Filler {
   static Caller Root() { return Caller{0, 0, 1, 022}; }
 
   void Store(uint64_t number) {
-    const Place place = PlaceOf(number);
+    const Place place = PlaceOf(number, groups_);
     if (study_folder_ == 0 || place.instance == 0) OpenStudy(place.study);
     const auto made = Need(vault_.Create(Root(), study_folder_, std::to_string(place.instance),
                                          0640, O_WRONLY | O_CREAT | O_EXCL));
-    Need(vault_.Write(*made.file, 0, ImageOf(place), false));
+    Need(vault_.Write(*made.file, 0, ImageOf(place, groups_), false));
     Need(vault_.Flush(*made.file));
     vault_.Release(made.file);
     vault_.Forget(made.attributes.node);
@@ -167,6 +193,7 @@ class Filler {
 
   Vault& vault_;
   const std::string folder_;
+  const uint64_t groups_;
   NodeId study_folder_ = 0;
 };
 
@@ -179,7 +206,8 @@ SecretBytes ReadPassphrase(const std::string& path) {
   return passphrase;
 }
 
-void Run(const std::string& folder, const std::string& passphrase_file, uint64_t images) {
+void Run(const std::string& folder, const std::string& passphrase_file, uint64_t images,
+         uint64_t groups) {
   const SecretBytes passphrase = ReadPassphrase(passphrase_file);
   FileSystem& fs = PosixFileSystem();
   const bool is_new = !std::filesystem::exists(folder + "/keyring");
@@ -194,7 +222,8 @@ void Run(const std::string& folder, const std::string& passphrase_file, uint64_t
   ParserInThisProcess parser;
   const auto vault = Need(Vault::Open(fs, folder, *keys, &parser, {}, SystemClock()));
   const uint64_t present = Need(vault->GetStatus()).filed;
-  Filler(*vault, folder).Fill(present, images);
+  if (is_new && groups > 0) SetRules(*vault, groups);
+  Filler(*vault, folder, groups).Fill(present, images);
   Need(vault->Close());
 }
 
@@ -203,14 +232,15 @@ void Run(const std::string& folder, const std::string& passphrase_file, uint64_t
 
 int main(int argc, char** argv) {
   std::string folder, passphrase_file;
-  uint64_t images = 10'000;
+  uint64_t images = 10'000, groups = 0;
   CLI::App app("Fills a vault with small images.");
   app.add_option("vault", folder)->required();
   app.add_option("passphrase-file", passphrase_file)->required();
   app.add_option("--images", images, "that the vault holds in the end");
+  app.add_option("--groups", groups, "that half of the studies belong to; at most 1000");
   CLI11_PARSE(app, argc, argv);
   try {
-    leadglass::Run(folder, passphrase_file, images);
+    leadglass::Run(folder, passphrase_file, images, groups);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "fill_vault: %s\n", error.what());
     return 1;

@@ -282,6 +282,8 @@ Sighting Look(const DiskImage& image, VaultKeys& keys, const std::optional<Head>
   Vault::Options options;
   options.read_only = access == Access::kReadOnly;
   options.not_older_than = remembered;
+  options.segment_size =
+      SmallSegments().segment_size;  // a file in memory is zeros that are written
   options.reserve_bytes = 0;
   options.incoming_stay_nanos = kForYears;
   auto vault = Vault::Open(fs, kFolder, keys, nullptr, options, SystemClock());

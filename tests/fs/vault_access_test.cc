@@ -202,6 +202,15 @@ TEST_F(VaultAccess, OnAnImageOrASeriesChangesSucceedAndAreClamped) {
   EXPECT_EQ(vault_->GetAttributes(image)->uid, 1234u);
 }
 
+// `tar -x --acls` takes lists away from files that never had one, and fails where that fails.
+TEST_F(VaultAccess, AListThatIsNotThereCanBeTakenAwayFromAFileOfNoStudy) {
+  ASSERT_OK_AND_ASSIGN(const auto folder,
+                       vault_->MakeFolder(kRootUser, kArchiveInode, "plain", 0755));
+  for (const auto list : {kAclAccessXattr, kAclDefaultXattr})
+    EXPECT_THAT(vault_->RemoveXattr(kRootUser, folder.node, list), IsOk());
+  EXPECT_THAT(vault_->RemoveXattr(kRootUser, folder.node, "user.note"), FailsWithErrno(ENODATA));
+}
+
 // `chgrp -R`, `chmod -R` and `setfacl -R` of a study come past its images.
 TEST_F(VaultAccess, ThroughAViewAnImageTakesGroupModeAndListAndStaysAsItIs) {
   const NodeId image = Store("1", {.modality = "CT"});

@@ -129,8 +129,9 @@ TEST_F(VaultAudit, ChangesOfAccessSayWhatTheyWere) {
   times.mtime = 1;
   ASSERT_THAT(vault_->SetAttributes(kAlice, study_node_, times, false), IsOk());
   Only(kAlice.uid, AuditAction::kAccess);
-  ASSERT_THAT(vault_->SetConfiguration(kOperator, "root = \"all\"\n", {}), IsOk());
-  EXPECT_EQ(Records().back().action, AuditAction::kConfigure);
+  const Person clerk{{77, 78, 1, 0}, "clerk", {}, true};
+  ASSERT_THAT(vault_->SetConfiguration(clerk, "root = \"all\"\n", {}), IsOk());
+  EXPECT_EQ(Only(77, AuditAction::kConfigure).detail, "version 1");
 }
 
 TEST_F(VaultAudit, RemovalsAreToldWithTheStudyThatWent) {

@@ -99,6 +99,7 @@ same "the study that was not" "$ct_sum" "$(checksum "$ct")"
 same "names stay" 3 "$(find "$mr_study" -type f | wc -l)"
 same "the other group" "$ct_sum" "$(checksum "$ct")"
 group list "$MNT" --json | grep -q '"locked": true' || fail "group list --json"
+"$LEADGLASS" status "$MNT" | grep -q "^locked group  *video$" || fail "status does not show the locked group"
 
 # No modality is refused, not one that sends an image again.
 gen_study "$WORK/mr2" --instances 2 --size 64 --modality MR --seed 3
