@@ -20,14 +20,18 @@ Result<Json> Ask(const FuseMount& mount, const std::string& question, ControlDoo
   LG_ASSIGN_OR_RETURN(const std::string answer, AskControl(mount, question, door));
   Json json = ParseJson(answer);
   if (!json.is_object()) return NotUnderstood();
-  if (json.contains("error"))
-    return Error(static_cast<Errc>(json.value("code", 0)), json.value("error", std::string()),
-                 json.value("errno", 0));
+  if (auto refused = RefusalIn(json)) return *std::move(refused);
   if (json.empty())
     return Error(Errc::kUnsupported,
                  "the mounted version does not know this question: unmount, and mount with this "
                  "version");
   return json;
+}
+
+std::optional<Error> RefusalIn(const Json& answer) {
+  if (!answer.contains("error")) return std::nullopt;
+  return Error(static_cast<Errc>(answer.value("code", 0)), answer.value("error", std::string()),
+               answer.value("errno", 0));
 }
 
 std::string Refusal(const Error& error) {

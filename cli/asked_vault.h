@@ -30,8 +30,9 @@ Result<std::optional<FuseMount>> MountOf(const AskedVault& vault);
 // question. Others as AskControl().
 Result<Json> Ask(const FuseMount& mount, const std::string& question,
                  ControlDoor door = ControlDoor::kOperators);
-// The daemon's answer for an error.
+// An error as JSON, and the error that such an answer is; nullopt: it is none.
 std::string Refusal(const Error& error);
+std::optional<Error> RefusalIn(const Json& answer);
 // For an answer that lacks what it should have.
 Error NotUnderstood();
 

@@ -57,8 +57,10 @@ Result<MountPlan> MakePlan(const MountArguments& arguments) {
   LG_ASSIGN_OR_RETURN(plan.options, ParseMountOptions(arguments.options, ::geteuid() == 0));
   plan.options.accept_rollback |= arguments.accept_rollback;
   LG_ASSIGN_OR_RETURN(plan.folder, CanonicalPath(arguments.folder));
-  LG_ASSIGN_OR_RETURN([[maybe_unused]] const VaultInfo info,
-                      VaultKeys::Inspect(PosixFileSystem(), plan.folder));
+  LG_ASSIGN_OR_RETURN(const VaultInfo info, VaultKeys::Inspect(PosixFileSystem(), plan.folder));
+  plan.vault_id = info.vault_id;
+  plan.mounter_uid = ::getuid();
+  plan.mounter_gid = ::getgid();
   LG_RETURN_IF_ERROR(DetachDeadMounts(plan.folder, AbsolutePath(arguments.mountpoint)));
   LG_RETURN_IF_ERROR(RefuseLiveMount(plan.folder));
   LG_ASSIGN_OR_RETURN(plan.mountpoint, Mountpoint(arguments.mountpoint));

@@ -14,14 +14,6 @@ namespace {
 // Closing writes what is pending and flushes the index: seconds, unless the disk is very slow.
 constexpr auto kPatience = std::chrono::minutes(5);
 
-Result<FuseMount> FindMount(const std::string& mountpoint) {
-  LG_ASSIGN_OR_RETURN(const auto mounts, ListFuseMounts());
-  for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) {
-    if (mount->mountpoint == mountpoint) return *mount;
-  }
-  return Error(Errc::kNotFound, "no leadglass filesystem is mounted there");
-}
-
 // The process behind the mount holds the vault's lock until the vault is closed.
 bool AwaitClosed(const std::string& folder) {
   const auto deadline = std::chrono::steady_clock::now() + kPatience;
@@ -37,7 +29,7 @@ bool AwaitClosed(const std::string& folder) {
 ExitCode RunUmount(const std::string& argument) {
   // Resolving a link asks the mounted filesystem nothing, unless it is dead: then the name must do.
   const auto resolved = CanonicalPath(argument);
-  const auto mount = FindMount(resolved ? *resolved : AbsolutePath(argument));
+  const auto mount = MountAt(resolved ? *resolved : AbsolutePath(argument));
   if (!mount) return Fail(mount.error());
   const Detach how = IsDeadMount(mount->mountpoint) ? Detach::kLazily : Detach::kNow;
   if (const Status done = UnmountFuse(mount->mountpoint, how); !done) return Fail(done.error());

@@ -125,54 +125,62 @@ bool Send(int socket, std::string_view text) {
 
 bool IsOperator(const ControlPeer& peer) { return peer.uid == 0 || peer.uid == ::geteuid(); }
 
-ControlServer::ControlServer(UniqueFd listener, std::string path, ino_t inode, Handler handler,
-                             Admits admits)
-    : listener_(std::move(listener)),
-      path_(std::move(path)),
-      inode_(inode),
-      handler_(std::move(handler)),
-      admits_(std::move(admits)) {
+Result<BoundSocket> BindControlSocket(const FuseMount& mount, ControlDoor door) {
+  LG_RETURN_IF_ERROR(MakeRuntimeFolder(RuntimeFolder(mount.owner, door), door));
+  BoundSocket bound;
+  bound.path = SocketPath(mount, door);
+  LG_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(bound.path));
+  bound.listener = UniqueFd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!bound.listener) return SystemError(errno, "control socket");
+  const UniqueFd lock = LockFolder(FolderOf(bound.path));
+  ::unlink(bound.path.c_str());
+  if (::bind(bound.listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) !=
+      0) {
+    return SystemError(errno, "bind the control socket");
+  }
+  if (door == ControlDoor::kEmergency && ::chmod(bound.path.c_str(), 0666) != 0) {
+    return SystemError(errno, "open the emergency socket to users");
+  }
+  if (::listen(bound.listener.get(), 8) != 0)
+    return SystemError(errno, "listen on the control socket");
+  struct stat status {};
+  if (::lstat(bound.path.c_str(), &status) != 0) return SystemError(errno, "control socket");
+  bound.inode = status.st_ino;
+  return bound;
+}
+
+void RemoveSocket(const BoundSocket& socket) {
+  const UniqueFd lock = LockFolder(FolderOf(socket.path));
+  struct stat status {};
+  // Once our mount is gone the next one may get its device number, and with it this path.
+  if (::lstat(socket.path.c_str(), &status) == 0 && status.st_ino == socket.inode)
+    ::unlink(socket.path.c_str());
+}
+
+ControlServer::ControlServer(BoundSocket socket, Handler handler, Admits admits)
+    : socket_(std::move(socket)), handler_(std::move(handler)), admits_(std::move(admits)) {
   thread_ = std::jthread([this](const std::stop_token& stop) { Serve(stop); });
 }
 
 ControlServer::~ControlServer() {
   thread_.request_stop();
-  ::shutdown(listener_.get(), SHUT_RDWR);  // wakes poll
+  ::shutdown(socket_.listener.get(), SHUT_RDWR);  // wakes poll
   thread_.join();
-  const UniqueFd lock = LockFolder(FolderOf(path_));
-  struct stat status {};
-  // Once our mount is gone the next one may get its device number, and with it this path.
-  if (::lstat(path_.c_str(), &status) == 0 && status.st_ino == inode_) ::unlink(path_.c_str());
+  if (!socket_.path.empty()) RemoveSocket(socket_);
 }
 
 Result<std::unique_ptr<ControlServer>> ControlServer::Start(const FuseMount& mount, Handler handler,
                                                             ControlDoor door, Admits admits) {
-  LG_RETURN_IF_ERROR(MakeRuntimeFolder(RuntimeFolder(mount.owner, door), door));
-  const std::string path = SocketPath(mount, door);
-  LG_ASSIGN_OR_RETURN(const sockaddr_un address, AddressOf(path));
-  UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!listener) return SystemError(errno, "control socket");
-  const UniqueFd lock = LockFolder(FolderOf(path));
-  ::unlink(path.c_str());
-  if (::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-    return SystemError(errno, "bind the control socket");
-  }
-  if (door == ControlDoor::kEmergency && ::chmod(path.c_str(), 0666) != 0) {
-    return SystemError(errno, "open the emergency socket to users");
-  }
-  if (::listen(listener.get(), 8) != 0) return SystemError(errno, "listen on the control socket");
-  struct stat status {};
-  if (::lstat(path.c_str(), &status) != 0) return SystemError(errno, "control socket");
-  return std::unique_ptr<ControlServer>(new ControlServer(std::move(listener), path, status.st_ino,
-                                                          std::move(handler), std::move(admits)));
+  LG_ASSIGN_OR_RETURN(BoundSocket bound, BindControlSocket(mount, door));
+  return std::make_unique<ControlServer>(std::move(bound), std::move(handler), std::move(admits));
 }
 
 void ControlServer::Serve(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    pollfd waiting = {listener_.get(), POLLIN, 0};
+    pollfd waiting = {socket_.listener.get(), POLLIN, 0};
     if (::poll(&waiting, 1, 1000) <= 0) continue;
     if (stop.stop_requested()) return;
-    const UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const UniqueFd connection(::accept4(socket_.listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!connection) continue;
     SetTimeout(connection.get());
     const auto peer = PeerOf(connection.get());

@@ -36,6 +36,20 @@ enum class ControlDoor { kOperators, kEmergency };
 // Whether it is root, or the user that this process runs as.
 bool IsOperator(const ControlPeer& peer);
 
+// A socket in its place, which listens.
+struct BoundSocket {
+  UniqueFd listener;
+  std::string path;
+  ino_t inode = 0;  // of the socket that was put there
+};
+// Binds the mount's socket, as whom the folder of such sockets belongs to. An older socket in its
+// place is removed: its mount is gone, or the device number would not be ours. Its process may
+// still be closing its vault: it then leaves ours alone.
+//   kAccessDenied: the folder belongs to somebody else.
+Result<BoundSocket> BindControlSocket(const FuseMount& mount, ControlDoor door);
+// Removes it from its place, if it is still there.
+void RemoveSocket(const BoundSocket& socket);
+
 class ControlServer {
  public:
   // Answers a question, such as "status", with a text. A question has at most 1 MiB. Called from
@@ -45,9 +59,9 @@ class ControlServer {
   // Whether a peer is listened to at all; asked before anything is read.
   using Admits = std::function<bool(const ControlPeer& peer)>;
 
-  // Listens until destroyed. An older socket in its place is removed: its mount is gone, or the
-  // device number would not be ours. Its process may still be closing its vault: it then leaves
-  // ours alone.
+  // Answers at `socket` until destroyed.
+  ControlServer(BoundSocket socket, Handler handler, Admits admits);
+  // The same at one that it binds, and removes in the end. Errors of BindControlSocket().
   static Result<std::unique_ptr<ControlServer>> Start(const FuseMount& mount, Handler handler,
                                                       ControlDoor door = ControlDoor::kOperators,
                                                       Admits admits = IsOperator);
@@ -57,12 +71,9 @@ class ControlServer {
   ControlServer& operator=(const ControlServer&) = delete;
 
  private:
-  ControlServer(UniqueFd listener, std::string path, ino_t inode, Handler handler, Admits admits);
   void Serve(const std::stop_token& stop);
 
-  UniqueFd listener_;
-  const std::string path_;
-  const ino_t inode_;  // of the socket that we put there
+  const BoundSocket socket_;  // without a path: somebody else removes it
   const Handler handler_;
   const Admits admits_;
   std::jthread thread_;

@@ -5,6 +5,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <thread>
 
@@ -16,7 +17,9 @@
 #include "cli/group_access.h"
 #include "cli/hold_access.h"
 #include "cli/logging.h"
+#include "cli/mount_keeper.h"
 #include "cli/output.h"
+#include "cli/privileges.h"
 #include "cli/remembered_head.h"
 #include "cli/status_report.h"
 #include "cli/users.h"
@@ -52,7 +55,7 @@ std::jthread WatchSignals(FuseSession& session) {
 // Remembers the durable head about every second while it moves.
 class HeadKeeper {
  public:
-  HeadKeeper(Vault& vault, RememberedHead& remembered) : vault_(vault), remembered_(remembered) {
+  HeadKeeper(Vault& vault, HeadMemory& remembered) : vault_(vault), remembered_(remembered) {
     thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
   }
   ~HeadKeeper() {
@@ -81,7 +84,7 @@ class HeadKeeper {
   }
 
   Vault& vault_;
-  RememberedHead& remembered_;
+  HeadMemory& remembered_;
   bool complained_ = false;
   std::jthread thread_;
 };
@@ -97,6 +100,7 @@ Vault::Options VaultOptions(const MountPlan& plan, const std::optional<Head>& re
   if (plan.options.horizon)
     options.horizon_nanos = std::chrono::nanoseconds(*plan.options.horizon).count();
   options.on_audit = courier.Taking();
+  options.opened_by = Caller{plan.mounter_uid, plan.mounter_gid, ::getpid(), 0};
   options.progress = [&progress](uint64_t commits) { progress.Update(commits, 0); };
   return options;
 }
@@ -109,27 +113,25 @@ Status RepairCopies(VaultKeys& keys, bool read_only) {
   return read_only ? Status() : keys.RepairCopies();
 }
 
-Result<FuseMount> OwnMount(const std::string& mountpoint) {
-  LG_ASSIGN_OR_RETURN(const auto mounts, ListFuseMounts());
-  for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount) {
-    if (mount->mountpoint == mountpoint) return *mount;
-  }
-  return Error(Errc::kInternal, "the mount does not appear in /proc/self/mountinfo");
-}
-
 std::vector<std::string> LostOf(Vault& vault) {
   const auto status = vault.GetStatus();
   return status ? status->lost : std::vector<std::string>();
 }
 
+// A socket of this mount's: of the keeper's making where there is one, which removes it, too.
+Result<BoundSocket> SocketOf(const MountPlan& plan, MountKeeper* keeper, ControlDoor door) {
+  if (keeper == nullptr) {
+    LG_ASSIGN_OR_RETURN(const FuseMount mount, MountAt(plan.mountpoint));
+    return BindControlSocket(mount, door);
+  }
+  BoundSocket socket;
+  LG_ASSIGN_OR_RETURN(socket.listener, keeper->Listen(door));
+  return socket;
+}
+
 // Without it only `status MOUNTPOINT` fails, so its absence stops nothing.
 std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKeys& keys,
-                                            Vault& vault) {
-  const auto mount = OwnMount(plan.mountpoint);
-  if (!mount) {
-    LogWarning("no control socket: " + ToString(mount.error()));
-    return nullptr;
-  }
+                                            Vault& vault, MountKeeper* keeper) {
   const auto answer_to = [&](const std::string& question, const ControlPeer& peer) -> std::string {
     if (auto answer = AnswerConfiguration(vault, question, peer)) return *std::move(answer);
     if (auto answer = AnswerAudit(vault, question)) return *std::move(answer);
@@ -141,41 +143,34 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
     const auto info = VaultKeys::Inspect(PosixFileSystem(), plan.folder);
     return MountReport(vault, info ? *info : keys.info(), plan.folder, plan.mountpoint);
   };
-  auto server = ControlServer::Start(*mount, answer_to);
-  if (!server) {
-    LogWarning("no control socket: " + ToString(server.error()));
+  auto socket = SocketOf(plan, keeper, ControlDoor::kOperators);
+  if (!socket) {
+    LogWarning("no control socket: " + ToString(socket.error()));
     return nullptr;
   }
-  return std::move(*server);
+  return std::make_unique<ControlServer>(*std::move(socket), answer_to, IsOperator);
 }
 
 // Without it only who operates the vault gives emergency access.
-std::unique_ptr<ControlServer> StartEmergencyDoor(const MountPlan& plan, Vault& vault) {
-  if (::geteuid() != 0) return nullptr;  // others may not enter, or find no such socket
-  const auto mount = OwnMount(plan.mountpoint);
-  if (!mount) return nullptr;  // StartControl() said why
-  auto server = ControlServer::Start(
-      *mount,
+std::unique_ptr<ControlServer> StartEmergencyDoor(const MountPlan& plan, Vault& vault,
+                                                  MountKeeper* keeper) {
+  // Without root others may not enter, or find no such socket.
+  if (keeper == nullptr && ::geteuid() != 0) return nullptr;
+  auto socket = SocketOf(plan, keeper, ControlDoor::kEmergency);
+  if (!socket) {
+    LogWarning("no emergency socket: " + ToString(socket.error()));
+    return nullptr;
+  }
+  return std::make_unique<ControlServer>(
+      *std::move(socket),
       [&](const std::string& question, const ControlPeer& peer) {
         return AnswerEmergency(vault, question, peer).value_or("{}");
       },
-      ControlDoor::kEmergency,
       [&](const ControlPeer& peer) { return vault.MayTakeEmergency(PersonOf(peer)); });
-  if (!server) {
-    LogWarning("no emergency socket: " + ToString(server.error()));
-    return nullptr;
-  }
-  return std::move(*server);
 }
 
 FuseOptions SessionOptions(const MountPlan& plan, const std::function<void()>& on_ready) {
-  FuseOptions options;
-  options.read_only = plan.options.read_only;
-  options.allow_other = plan.options.allow_other;
-  options.allow_dev = plan.options.dev;
-  options.allow_suid = plan.options.suid;
-  options.no_exec = plan.options.no_exec;
-  options.source = plan.folder;
+  FuseOptions options = FuseOptionsOf(plan.options, plan.folder);
   options.on_ready = [on_ready] {
     on_ready();
     ::sd_notify(0, "READY=1");
@@ -186,17 +181,26 @@ FuseOptions SessionOptions(const MountPlan& plan, const std::function<void()>& o
 }
 
 // From an open vault to the end of the mount.
-ExitCode Serve(const MountPlan& plan, const VaultKeys& keys, Vault& vault,
-               RememberedHead& remembered, const std::function<void()>& on_ready) {
-  const auto session = FuseSession::Mount(vault, plan.mountpoint, SessionOptions(plan, on_ready));
+ExitCode Serve(const MountPlan& plan, const VaultKeys& keys, Vault& vault, HeadMemory& remembered,
+               MountKeeper* keeper, const std::function<void()>& on_ready) {
+  FuseOptions options = SessionOptions(plan, on_ready);
+  if (keeper != nullptr) {
+    auto device = keeper->Mount();
+    if (!device) return Fail(device.error());
+    options.device = device->Release();
+    options.unmount = [keeper](Detach how) { return keeper->Unmount(how); };
+  }
+  const auto session = FuseSession::Mount(vault, plan.mountpoint, options);
   if (!session) return Fail(session.error());
   Status looped;
   {
-    const HeadKeeper keeper(vault, remembered);
-    const auto control = StartControl(plan, keys, vault);
-    const auto emergency = StartEmergencyDoor(plan, vault);
+    const HeadKeeper heads(vault, remembered);
+    const auto control = StartControl(plan, keys, vault, keeper);
+    const auto emergency = StartEmergencyDoor(plan, vault, keeper);
     const std::jthread signals = WatchSignals(**session);
-    looped = (*session)->Loop();
+    // A user's own mount goes away through fusermount3, which is a program, and a set-user-id one.
+    if (keeper != nullptr || ::geteuid() == 0) looped = ConfineProcess(keeper == nullptr);
+    if (looped) looped = (*session)->Loop();
   }
   (*session)->Unmount();
   ::sd_notify(0, "STOPPING=1");
@@ -206,7 +210,7 @@ ExitCode Serve(const MountPlan& plan, const VaultKeys& keys, Vault& vault,
 }
 
 // Syncs first, so that what is remembered last is what is on the disk.
-ExitCode CloseVault(Vault& vault, RememberedHead& remembered, ExitCode code) {
+ExitCode CloseVault(Vault& vault, HeadMemory& remembered, ExitCode code) {
   Status closed = vault.SyncAll();
   const auto status = vault.GetStatus();
   if (closed && status) closed = remembered.SaveIfNewer(status->durable_head);
@@ -220,8 +224,9 @@ ExitCode CloseVault(Vault& vault, RememberedHead& remembered, ExitCode code) {
 }
 
 ExitCode OpenAndServe(const MountPlan& plan, HeaderParserPool& parser, VaultKeys& keys,
-                      const std::function<void()>& on_ready) {
-  RememberedHead remembered(PosixFileSystem(), plan.state_folder, keys.info().vault_id);
+                      MountKeeper* keeper, const std::function<void()>& on_ready) {
+  RememberedHead own(PosixFileSystem(), plan.state_folder, keys.info().vault_id);
+  HeadMemory& remembered = keeper == nullptr ? static_cast<HeadMemory&>(own) : *keeper;
   const auto newest = remembered.Load();
   if (!newest && !plan.options.accept_rollback) return Fail(newest.error());
   AuditCourier courier(ToHex(keys.info().vault_id), LogWarning);
@@ -246,20 +251,48 @@ ExitCode OpenAndServe(const MountPlan& plan, HeaderParserPool& parser, VaultKeys
     // What is remembered from here on is the branch that was accepted.
     if (const Status saved = remembered.Save(status->head); !saved) return Fail(saved.error());
   }
-  const ExitCode code = Serve(plan, keys, **vault, remembered, on_ready);
+  const ExitCode code = Serve(plan, keys, **vault, remembered, keeper, on_ready);
   return CloseVault(**vault, remembered, code);
+}
+
+// The passphrase may lie where only root reads; all of the vault is touched as whom it belongs to.
+Result<std::unique_ptr<VaultKeys>> UnlockAs(const std::optional<Account>& account,
+                                            const MountPlan& plan) {
+  LG_ASSIGN_OR_RETURN(const SecretBytes passphrase,
+                      PassphraseFor(plan.folder, plan.passphrase_file));
+  if (account) LG_RETURN_IF_ERROR(BecomeAccount(*account));
+  auto keys = VaultKeys::Unlock(PosixFileSystem(), plan.folder, passphrase);
+  if (!keys && account && keys.error().posix_errno == EACCES)
+    return Error(keys.error().code,
+                 keys.error().context + "; the vault's folder belongs to user " +
+                     std::to_string(account->uid) +
+                     ", as whom it is served, and so must all in it (chown -R), and the way to it "
+                     "must be open to him",
+                 EACCES);
+  return keys;
 }
 
 }  // namespace
 
 ExitCode RunMountDaemon(const MountPlan& plan, const std::function<void()>& on_ready) {
-  const auto parser = HeaderParserPool::Start();
+  const auto account = AccountOf(plan.folder);
+  if (!account) return Fail(account.error());
+  HeaderParserPool::Options parsing;
+  if (*account) parsing.run_as = {(*account)->uid, (*account)->gid};
+  const auto parser = HeaderParserPool::Start(parsing);
   if (!parser) return Fail(parser.error());
+  std::unique_ptr<MountKeeper> keeper;
+  if (*account) {
+    auto started = MountKeeper::Start(
+        {plan.folder, plan.mountpoint, plan.state_folder, plan.options, plan.vault_id});
+    if (!started) return Fail(started.error());
+    keeper = *std::move(started);
+  }
   ::signal(SIGPIPE, SIG_IGN);
   if (const Status started = StartLogging(plan.foreground, plan.log_level); !started) {
     return Fail(started.error());
   }
-  const auto keys = UnlockVault(plan.folder, plan.passphrase_file);
+  const auto keys = UnlockAs(*account, plan);
   if (!keys) return Fail(keys.error());
   const Status repaired = RepairCopies(**keys, plan.options.read_only);
   if (!repaired) return Fail(repaired.error());
@@ -268,7 +301,7 @@ ExitCode RunMountDaemon(const MountPlan& plan, const std::function<void()>& on_r
   }
   const sigset_t signals = EndingSignals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return OpenAndServe(plan, **parser, **keys, on_ready);
+  return OpenAndServe(plan, **parser, **keys, keeper.get(), on_ready);
 }
 
 }  // namespace leadglass

@@ -3,15 +3,20 @@
 
 // MountDaemon: the life of one mount, in the process that holds the keys.
 //
-// Order matters. The parser's zygote is forked first: it is a copy of this process and must find no
-// secret and no thread in it. Then signals are blocked, so that every thread started from here on
-// leaves them to one. Only then come the passphrase, the vault, the mount.
+// A vault of somebody else's than root's is served as that account: root only mounts, in a process
+// of its own (cli/mount_keeper.h).
+//
+// Order matters. The parser's zygote and the keeper are forked first: they are copies of this
+// process and must find no secret and no thread in it. Then signals are blocked, so that every
+// thread started from here on leaves them to one. Only then come the passphrase, the vault, the
+// mount.
 
 #include <functional>
 #include <string>
 
 #include "cli/exit_codes.h"
 #include "cli/mount_options.h"
+#include "crypto/base/bytes.h"
 
 namespace leadglass {
 
@@ -23,6 +28,9 @@ struct MountPlan {
   MountOptionSet options;
   bool foreground = false;
   std::string log_level = "info";
+  Uuid vault_id{};
+  uid_t mounter_uid = 0;
+  gid_t mounter_gid = 0;
 };
 
 // Mounts, serves until unmounted or told to end (SIGTERM, SIGINT, SIGHUP), closes the vault.

@@ -83,4 +83,15 @@ Result<MountOptionSet> ParseMountOptions(const std::vector<std::string>& lists, 
   return set;
 }
 
+FuseOptions FuseOptionsOf(const MountOptionSet& options, const std::string& folder) {
+  FuseOptions fuse;
+  fuse.read_only = options.read_only;
+  fuse.allow_other = options.allow_other;
+  fuse.allow_dev = options.dev;
+  fuse.allow_suid = options.suid;
+  fuse.no_exec = options.no_exec;
+  fuse.source = folder;
+  return fuse;
+}
+
 }  // namespace leadglass

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "crypto/base/result.h"
+#include "fs/fuse_session.h"
 
 namespace leadglass {
 
@@ -30,5 +31,8 @@ struct MountOptionSet {
 // to us (defaults, noauto, nofail, _netdev, noatime, x-*) is taken and ignored.
 // kInvalidArgument: an option we do not know, or a value that is none, named.
 Result<MountOptionSet> ParseMountOptions(const std::vector<std::string>& lists, bool as_root);
+
+// What of them FUSE is told, for the vault in `folder`.
+FuseOptions FuseOptionsOf(const MountOptionSet& options, const std::string& folder);
 
 }  // namespace leadglass

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <tuple>
 
-#include "cli/json.h"
+#include "cli/head_json.h"
 
 namespace leadglass {
 
@@ -25,35 +25,11 @@ std::string DefaultStateFolder() {
   return home == nullptr ? "" : std::string(home) + "/.local/state/leadglass";
 }
 
-std::optional<Digest> DigestFromHex(const std::string& text) {
-  Digest digest{};
-  if (text.size() != 2 * digest.size()) return std::nullopt;
-  for (size_t i = 0; i < digest.size(); ++i) {
-    const auto digit = [](char c) {
-      if (c >= '0' && c <= '9') return c - '0';
-      return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    };
-    const int high = digit(text[2 * i]);
-    const int low = digit(text[2 * i + 1]);
-    if (high < 0 || low < 0) return std::nullopt;
-    digest[i] = static_cast<uint8_t>(high * 16 + low);
-  }
-  return digest;
-}
-
 std::optional<Head> Decode(std::string_view text, const Uuid& vault_id) {
   const auto json = ParseJson(text);
   if (!json.is_object() || json.value("format", Json()) != 1) return std::nullopt;
   if (json.value("vault_id", Json()) != ToHex(vault_id)) return std::nullopt;
-  const auto epoch = json.value("epoch", Json());
-  const auto commit = json.value("commit", Json());
-  const auto chain = json.value("chain", Json());
-  if (!epoch.is_number_unsigned() || !commit.is_number_unsigned() || !chain.is_string()) {
-    return std::nullopt;
-  }
-  const auto digest = DigestFromHex(chain.get<std::string>());
-  if (!digest) return std::nullopt;
-  return Head{epoch.get<uint32_t>(), commit.get<uint64_t>(), *digest};
+  return HeadFromJson(json);
 }
 
 }  // namespace
@@ -92,11 +68,8 @@ Result<std::optional<Head>> RememberedHead::Load() {
 
 Status RememberedHead::Save(const Head& head) {
   if (known_ == head) return {};
-  const Json json = {{"format", 1},
-                     {"vault_id", ToHex(vault_id_)},
-                     {"epoch", head.epoch},
-                     {"commit", head.commit_number},
-                     {"chain", ToHex(head.chain)}};
+  Json json = {{"format", 1}, {"vault_id", ToHex(vault_id_)}};
+  json.update(HeadJson(head));
   LG_RETURN_IF_ERROR(ReplaceFile(fs_, path_, AsBytes(JsonText(json) + "\n")));
   known_ = head;
   return {};

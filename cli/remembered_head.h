@@ -21,16 +21,25 @@ namespace leadglass {
 // ~/.local/state/leadglass for others. Created (0700) if it is missing.
 Result<std::string> StateFolder(const std::string& wanted);
 
-class RememberedHead {
+// Where a mount looks for the newest head, and leaves it.
+class HeadMemory {
+ public:
+  virtual ~HeadMemory() = default;
+  // nullopt: none yet. kCorrupt: the file is not one of ours; it is not guessed at.
+  virtual Result<std::optional<Head>> Load() = 0;
+  // Replaces the file atomically. Durable on return. Does nothing where it holds `head` already.
+  virtual Status Save(const Head& head) = 0;
+  // The same, unless `head` is older than what Load() or Save() saw last.
+  virtual Status SaveIfNewer(const Head& head) = 0;
+};
+
+class RememberedHead final : public HeadMemory {
  public:
   RememberedHead(FileSystem& fs, const std::string& state_folder, const Uuid& vault_id);
 
-  // nullopt: none yet. kCorrupt: the file is not one of ours; it is not guessed at.
-  Result<std::optional<Head>> Load();
-  // Replaces the file atomically. Durable on return. Does nothing where it holds `head` already.
-  Status Save(const Head& head);
-  // The same, unless `head` is older than what Load() or Save() saw last.
-  Status SaveIfNewer(const Head& head);
+  Result<std::optional<Head>> Load() override;
+  Status Save(const Head& head) override;
+  Status SaveIfNewer(const Head& head) override;
 
  private:
   FileSystem& fs_;

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/groups.h"
+#include "cli/head_json.h"
 #include "cli/json.h"
 #include "cli/output.h"
 #include "cli/slot_json.h"
@@ -23,10 +24,6 @@ const char* StateName(FilingState state) {
     case FilingState::kUnfiled: return "unfiled";
   }
   return "unknown";
-}
-
-Json HeadJson(const Head& head) {
-  return {{"epoch", head.epoch}, {"commit", head.commit_number}, {"chain", ToHex(head.chain)}};
 }
 
 void AddInfo(Json& json, const VaultInfo& info) {

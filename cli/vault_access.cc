@@ -2,6 +2,7 @@
 #include "cli/vault_access.h"
 
 #include "cli/passphrase.h"
+#include "cli/privileges.h"
 #include "fs/fuse_mounts.h"
 
 namespace leadglass {
@@ -12,17 +13,22 @@ constexpr const char* kLockFile = "/lock";
 
 }  // namespace
 
-Result<std::unique_ptr<VaultKeys>> UnlockVault(const std::string& folder,
-                                               const std::string& passphrase_file) {
+Result<SecretBytes> PassphraseFor(const std::string& folder, const std::string& passphrase_file) {
   LG_ASSIGN_OR_RETURN([[maybe_unused]] const VaultInfo info,
                       VaultKeys::Inspect(PosixFileSystem(), folder));
   LG_RETURN_IF_ERROR(ForbidCoreDumps());
-  LG_ASSIGN_OR_RETURN(const SecretBytes passphrase,
-                      GetPassphrase(passphrase_file, "Passphrase", false));
+  return GetPassphrase(passphrase_file, "Passphrase", false);
+}
+
+Result<std::unique_ptr<VaultKeys>> UnlockVault(const std::string& folder,
+                                               const std::string& passphrase_file) {
+  LG_RETURN_IF_ERROR(RefuseToActAsRoot(folder));
+  LG_ASSIGN_OR_RETURN(const SecretBytes passphrase, PassphraseFor(folder, passphrase_file));
   return VaultKeys::Unlock(PosixFileSystem(), folder, passphrase);
 }
 
 Result<std::unique_ptr<File>> HoldVault(const std::string& folder) {
+  LG_RETURN_IF_ERROR(RefuseToActAsRoot(folder));
   LG_ASSIGN_OR_RETURN(auto lock, PosixFileSystem().Open(folder + kLockFile, OpenMode::kCreate));
   if (const Status held = lock->TryLock(); !held) {
     if (held.error().code != Errc::kUnavailable) return held.error();

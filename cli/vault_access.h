@@ -12,13 +12,16 @@
 
 namespace leadglass {
 
-// Forbids core dumps, reads the passphrase (asks if `passphrase_file` is empty), unlocks. Errors of
-// GetPassphrase() and VaultKeys::Unlock(). Not a vault is told before a passphrase is asked for.
+// Forbids core dumps and reads the passphrase (asks if `passphrase_file` is empty). Errors of
+// GetPassphrase(). Not a vault is told before a passphrase is asked for.
+Result<SecretBytes> PassphraseFor(const std::string& folder, const std::string& passphrase_file);
+// With it unlocks the vault. Errors of RefuseToActAsRoot(), PassphraseFor() and
+// VaultKeys::Unlock().
 Result<std::unique_ptr<VaultKeys>> UnlockVault(const std::string& folder,
                                                const std::string& passphrase_file);
 
 // Holds the vault's lock: no mount and no other command has the vault open meanwhile.
-// kUnavailable: one has.
+// kUnavailable: one has. Others as RefuseToActAsRoot().
 Result<std::unique_ptr<File>> HoldVault(const std::string& folder);
 // Unlocks a vault that nobody has open, lets `change` begin a key epoch, and has the log record
 // that: until it does, nobody could tell the old vault file from the new one. Who has the vault

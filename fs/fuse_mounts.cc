@@ -97,6 +97,13 @@ Result<std::vector<FuseMount>> ListFuseMounts() {
   return ParseMountInfo(text.str());
 }
 
+Result<FuseMount> MountAt(const std::string& mountpoint) {
+  LG_ASSIGN_OR_RETURN(const auto mounts, ListFuseMounts());
+  for (auto mount = mounts.rbegin(); mount != mounts.rend(); ++mount)
+    if (mount->mountpoint == mountpoint) return *mount;
+  return Error(Errc::kNotFound, "no leadglass filesystem is mounted there");
+}
+
 bool IsDeadMount(const std::string& mountpoint) {
   // Not stat: the kernel would answer it from its cache.
   struct statfs space {};

@@ -23,6 +23,9 @@ Result<std::vector<FuseMount>> ListFuseMounts();
 // The same from the text of a mountinfo file.
 std::vector<FuseMount> ParseMountInfo(const std::string& text);
 
+// The topmost one on `mountpoint`, an absolute path. kNotFound: there is none.
+Result<FuseMount> MountAt(const std::string& mountpoint);
+
 // True if the process behind the mount is gone (ENOTCONN). Waits if it is alive but hangs.
 bool IsDeadMount(const std::string& mountpoint);
 

@@ -2,6 +2,7 @@
 #include "fs/fuse_session.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
@@ -10,10 +11,10 @@
 #include <chrono>
 #include <cstdarg>
 #include <cstdio>
-#include <fstream>
 
 #include "crypto/base/unique_fd.h"
 #include "fs/fuse_flags.h"
+#include "fs/fuse_mounter.h"
 #include "fs/fuse_mounts.h"
 #include "fs/fuse_request.h"
 #include "fs/fuse_session_ptr.h"
@@ -37,17 +38,6 @@ __attribute__((format(printf, 2, 0))) void OnFuseLog(fuse_log_level level, const
   if (receiver != nullptr && level <= FUSE_LOG_WARNING) receiver->Report(last_message);
 }
 
-// Best effort: needs root and sysfs.
-void RaiseReadAhead(const std::string& mountpoint) {
-  const auto mounts = ListFuseMounts();
-  if (!mounts) return;
-  for (const FuseMount& mount : *mounts) {
-    if (mount.mountpoint != mountpoint) continue;
-    std::ofstream setting("/sys/class/bdi/" + mount.device + "/read_ahead_kb");
-    setting << kReadAheadKib;
-  }
-}
-
 class FuseSessionImpl final : public FuseSession {
  public:
   FuseSessionImpl(Vault& vault, std::string mountpoint, const FuseOptions& options)
@@ -65,6 +55,15 @@ class FuseSessionImpl final : public FuseSession {
 
  private:
   void Invalidate(NodeId node, bool contents);
+  // Whether the kernel has ended the connection. Another mount may then stand at our place.
+  bool IsGone() const {
+    pollfd connection = {fuse_session_fd(session_.get()), 0, 0};
+    return ::poll(&connection, 1, 0) == 1 && (connection.revents & POLLERR) != 0;
+  }
+  Status TakeAway(Detach how) {
+    const auto& unmount = context_.options.unmount;
+    return unmount ? unmount(how) : UnmountFuse(mountpoint_, how);
+  }
   // Waits up to `limit` for Loop() to return.
   bool WaitForLoop(std::chrono::milliseconds limit);
 
@@ -92,7 +91,11 @@ Status FuseSessionImpl::Start() {
   if (!session_) return Error(Errc::kInternal, "FUSE session: " + last_message);
   context_.session = session_.get();
   last_message.clear();
-  if (fuse_session_mount(session_.get(), mountpoint_.c_str()) != 0) {
+  // libfuse takes a connection that is there already for a mount point of this form.
+  const std::string where = context_.options.device < 0
+                                ? mountpoint_
+                                : "/dev/fd/" + std::to_string(context_.options.device);
+  if (fuse_session_mount(session_.get(), where.c_str()) != 0) {
     return SystemError(errno, "mount: " + (last_message.empty() ? "refused" : last_message));
   }
   mounted_ = true;
@@ -102,7 +105,7 @@ Status FuseSessionImpl::Start() {
     return Error(Errc::kInternal, "FUSE session: no custom I/O");
   }
   log_receiver = &context_;
-  RaiseReadAhead(mountpoint_);
+  if (context_.options.device < 0) RaiseReadAhead(mountpoint_);
   context_.vault.SetInvalidator([this](NodeId node, bool contents) { Invalidate(node, contents); });
   return {};
 }
@@ -146,7 +149,7 @@ bool FuseSessionImpl::WaitForLoop(std::chrono::milliseconds limit) {
 }
 
 void FuseSessionImpl::Stop() {
-  if (UnmountFuse(mountpoint_, Detach::kNow)) {
+  if (TakeAway(Detach::kNow)) {
     if (WaitForLoop(std::chrono::seconds(10))) return;
   } else {
     const UniqueFd root(::open(mountpoint_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -170,6 +173,9 @@ void FuseSessionImpl::Unmount() {
   if (!mounted_) return;
   mounted_ = false;
   context_.vault.SetInvalidator(nullptr);
+  // What is still there because files are open goes when they are closed. libfuse does the same,
+  // but only of what it mounted itself.
+  if (context_.options.device >= 0 && !IsGone()) (void)TakeAway(Detach::kLazily);
   fuse_session_unmount(session_.get());
   context_.later.Finish();  // its jobs wait for the kernel no longer, and must not outlive session_
 }

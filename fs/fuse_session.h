@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 
+#include "fs/fuse_mounts.h"
 #include "fs/vault.h"
 
 namespace leadglass {
@@ -25,6 +26,11 @@ struct FuseOptions {
   bool allow_suid = false;   // set-user-id programs work (root only)
   bool no_exec = false;
   std::string source = "leadglass";  // shown by mount(8) beside the type fuse.leadglass
+  // A connection that is mounted there already (fs/fuse_mounter.h), which the session owns from
+  // then on; negative: the session mounts. The options above are then those of the mount.
+  int device = -1;
+  // Takes the mount away. Null: UnmountFuse(), as this process may.
+  std::function<Status(Detach how)> unmount;
   // Called once, from a thread of the loop, when the kernel has opened the connection. May be null.
   std::function<void()> on_ready;
   // Faults (never ordinary POSIX outcomes), one line each, ids only. Thread-safe. May be null.

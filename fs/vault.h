@@ -228,6 +228,8 @@ class Vault {
     // Owner of the fixed folders of a new vault; Format() only.
     uint32_t owner_uid = 0;
     uint32_t owner_gid = 0;
+    // Who opens and closes the vault, by the audit trail. nullopt: the account of this process.
+    std::optional<Caller> opened_by;
     // Gives a thread's supplementary groups. Null: SupplementaryGroups() of fs/credentials.h.
     std::function<std::vector<gid_t>(pid_t)> groups_of;
     // Is given the records of the audit trail, in order, once they are written, where the

@@ -49,8 +49,12 @@ Status VaultImpl::OpenTrail() {
                       AuditTrail::Open(
                           fs_, folder_ + kAuditFolder, keys_.vault_id(),
                           [this] { return keys_.audit_keys(); }, std::move(options), clock_));
-  audit_->Note({::getuid(), ::getgid(), ::getpid(), 0}, AuditAction::kMount, {}, 0);
+  audit_->Note(Opener(), AuditAction::kMount, {}, 0);
   return {};
+}
+
+Caller VaultImpl::Opener() const {
+  return options_.opened_by.value_or(Caller{::getuid(), ::getgid(), ::getpid(), 0});
 }
 
 void VaultImpl::FlushTrail(bool all) {

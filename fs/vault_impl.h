@@ -270,6 +270,7 @@ class VaultImpl final : public VaultCore {
 
   // vault_audit.cc
   Status OpenTrail();
+  Caller Opener() const;
   void FlushTrail(bool all);
   // Null trail: nothing is recorded (read-only). `record`: of the file or folder, as it was before
   // a change.

@@ -305,7 +305,7 @@ Status VaultImpl::Close() {
   }
   for (const InodePtr& state : orphans) (void)EraseOrphan(state);  // else swept at the next mount
   if (audit_) {
-    audit_->Note({::getuid(), ::getgid(), ::getpid(), 0}, AuditAction::kUnmount, {}, 0);
+    audit_->Note(Opener(), AuditAction::kUnmount, {}, 0);
     FlushTrail(true);
     (void)audit_->Close();  // GetStatus() told what could not be written
   }

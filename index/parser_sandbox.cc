@@ -65,11 +65,12 @@ Status KeepOneDescriptor(int keep) {
   return {};
 }
 
-Status LeaveRoot() {
+Status LeaveRoot(const std::optional<std::pair<uid_t, gid_t>>& run_as) {
   if (geteuid() != 0) return {};
-  if (setgroups(0, nullptr) != 0 || setresgid(kNobody, kNobody, kNobody) != 0 ||
-      setresuid(kNobody, kNobody, kNobody) != 0) {
-    return SystemError(errno, "parser: cannot become nobody");
+  const auto [uid, gid] = run_as.value_or(std::pair<uid_t, gid_t>(kNobody, kNobody));
+  if (setgroups(0, nullptr) != 0 || setresgid(gid, gid, gid) != 0 ||
+      setresuid(uid, uid, uid) != 0) {
+    return SystemError(errno, "parser: cannot give root up");
   }
   return {};
 }
@@ -175,11 +176,11 @@ void SetCpuTimer(int seconds) {
 
 }  // namespace
 
-Status ShedPrivileges(int keep) {
+Status ShedPrivileges(int keep, const std::optional<std::pair<uid_t, gid_t>>& run_as) {
   setsid();
   DefaultSignals();
   LG_RETURN_IF_ERROR(KeepOneDescriptor(keep));
-  LG_RETURN_IF_ERROR(LeaveRoot());
+  LG_RETURN_IF_ERROR(LeaveRoot(run_as));
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
     return SystemError(errno, "parser: prctl");
   }

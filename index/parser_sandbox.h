@@ -17,9 +17,9 @@ inline constexpr int kCpuSecondsPerWorker = 30;
 
 // For the zygote: standard streams become /dev/null, every other descriptor but `keep` (which
 // becomes 3) is closed, signals get their defaults, the process leaves the terminal's session,
-// stops being dumpable, and, if it was root, becomes nobody. Fails when descriptors or root cannot
-// be given up.
-Status ShedPrivileges(int keep);
+// stops being dumpable, and, if it was root, becomes `run_as`, or nobody. Fails when descriptors or
+// root cannot be given up.
+Status ShedPrivileges(int keep, const std::optional<std::pair<uid_t, gid_t>>& run_as);
 
 // What workers need to confine themselves. Made once, before there are workers: making it takes
 // longer than parsing a file.

@@ -388,8 +388,8 @@ Result<ParseOutcome> Pool::ParseAsked(const Asked& asked, const ReadAt& read, ui
 
 Result<std::unique_ptr<HeaderParserPool>> HeaderParserPool::Start(const Options& options) {
   LG_CHECK(options.max_workers > 0);
-  LG_ASSIGN_OR_RETURN(auto zygote,
-                      ParserZygote::Start({options.memory_bytes, options.before_parse_in_tests}));
+  LG_ASSIGN_OR_RETURN(auto zygote, ParserZygote::Start({options.memory_bytes, options.run_as,
+                                                        options.before_parse_in_tests}));
   auto pool = std::make_unique<Pool>(options, std::move(zygote));
   LG_RETURN_IF_ERROR(pool->Probe());
   return std::unique_ptr<HeaderParserPool>(std::move(pool));

@@ -48,6 +48,9 @@ class HeaderParserPool {
     std::chrono::milliseconds patience{5000};
     // On top of what the zygote has mapped. Not enforced under sanitizers, which map terabytes.
     uint64_t memory_bytes = 256ull << 20;
+    // Whom root's zygote and workers become: the account that this process will have become when it
+    // kills one. nullopt: nobody.
+    std::optional<std::pair<uid_t, gid_t>> run_as;
     // Runs in the worker before each parse, confined as a hostile file's code would be: tests only.
     void (*before_parse_in_tests)(int socket, const uint8_t* prefix, size_t size) = nullptr;
   };

@@ -120,7 +120,7 @@ void WarmUp() {
 }
 
 [[noreturn]] void ZygoteMain(int control, const ParserZygoteOptions& options) {
-  if (!ShedPrivileges(control)) _exit(1);
+  if (!ShedPrivileges(control, options.run_as)) _exit(1);
   // Without a program the worker says that it is not safe, which is what the pool reports.
   auto made = MakeSandboxProgram();
   const SandboxProgram program = made ? std::move(made).value() : SandboxProgram{};

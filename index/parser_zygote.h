@@ -11,6 +11,8 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "crypto/base/mutex.h"
 #include "crypto/base/result.h"
@@ -36,6 +38,7 @@ class ParserProcess {
 
 struct ParserZygoteOptions {
   uint64_t memory_bytes = 0;
+  std::optional<std::pair<uid_t, gid_t>> run_as;  // if this is root's process; nullopt: nobody
   void (*before_parse)(int socket, const uint8_t* prefix, size_t size) = nullptr;
 };
 

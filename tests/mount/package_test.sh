@@ -23,6 +23,19 @@ for needed in fuse3 libfuse3-3 libgdcm libleveldb libssl3 libfmt libqrencode4 li
   dpkg-deb -f "$deb" Depends | grep -q "$needed" || fail "the package does not depend on $needed"
 done
 
+# Installed, it makes the system user, once.
+dpkg-deb -e "$deb" "$WORK/control"
+[[ -x $WORK/control/postinst ]] || fail "the package makes no system user"
+mkdir "$WORK/bin"
+printf '#!/bin/sh\nexit 2\n' >"$WORK/bin/getent"
+printf '#!/bin/sh\necho "$@" >>%s\n' "$WORK/useradd" >"$WORK/bin/useradd"
+chmod 755 "$WORK/bin"/*
+PATH=$WORK/bin:$PATH "$WORK/control/postinst" configure
+grep -q -- '--system .* leadglass$' "$WORK/useradd" || fail "what postinst makes: $(cat "$WORK/useradd")"
+printf '#!/bin/sh\nexit 0\n' >"$WORK/bin/getent"
+PATH=$WORK/bin:$PATH "$WORK/control/postinst" configure
+same "users made by an upgrade" 1 "$(wc -l <"$WORK/useradd")"
+
 # Every command that the program has is in its manual page and completes.
 export PATH=$root/usr/bin:$root/usr/sbin:$PATH
 hash -r
