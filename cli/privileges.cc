@@ -63,7 +63,7 @@ int RefuseOtherSockets(scmp_filter_ctx filter) {
     bool known = false;
     for (const int one : kFamilies) known |= one == family;
     if (known) continue;
-    const scmp_arg_cmp is = SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family));
+    const scmp_arg_cmp is{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0};
     result = ::seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), socket, 1, &is);
   }
   return result;

@@ -49,7 +49,8 @@ void RefuseOthers(const toml::value& table, const std::set<std::string>& known,
 
 // What a condition may ask for: what filing reads of every header, and the folder.
 bool IsKnownAttribute(std::string_view attribute) {
-  return attribute == kFolderAttribute || attribute == "TransferSyntaxUID" ||
+  return attribute == kFolderAttribute ||
+         std::find(kMetaKeywords.begin(), kMetaKeywords.end(), attribute) != kMetaKeywords.end() ||
          std::any_of(kWantedElements.begin(), kWantedElements.end(),
                      [&](const WantedElement& element) { return element.keyword == attribute; });
 }

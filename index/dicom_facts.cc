@@ -44,7 +44,7 @@ constexpr std::array kFields = {
 };
 
 // Keywords that are stored as a number, from 1. The order on disk; append only, at most 127.
-constexpr std::array<std::string_view, 47> kKeywords = {
+constexpr std::array<std::string_view, 52> kKeywords = {
     "SpecificCharacterSet",
     "ImageType",
     "SOPClassUID",
@@ -92,6 +92,11 @@ constexpr std::array<std::string_view, 47> kKeywords = {
     "BitsAllocated",
     "BitsStored",
     "PixelRepresentation",
+    "InstitutionalDepartmentName",
+    "PerformingPhysicianName",
+    "OperatorsName",
+    "DeviceSerialNumber",
+    "SourceApplicationEntityTitle",
 };
 static_assert(kKeywords.size() < 128);
 

@@ -325,7 +325,7 @@ class TopWalk {
   bool ended_ = false;
 };
 
-std::string TrimUid(ByteSpan value) {
+std::string Trimmed(ByteSpan value) {
   std::string text(AsText(value));
   const auto padding = [](char c) { return c == ' ' || c == '\0'; };
   while (!text.empty() && padding(text.back())) text.pop_back();
@@ -352,8 +352,9 @@ DicomLayout FindLayout(ByteSpan bytes) {
     const uint64_t end = static_cast<uint64_t>(element->value) + element->length;
     if (end > bytes.size()) return layout;
     const ByteSpan value = bytes.subspan(element->value, element->length);
-    if (element->tag == 0x00020010) layout.transfer_syntax_uid = TrimUid(value);
-    if (element->tag == 0x00020002) layout.media_sop_class_uid = TrimUid(value);
+    if (element->tag == 0x00020010) layout.transfer_syntax_uid = Trimmed(value);
+    if (element->tag == 0x00020016) layout.source_ae_title = Trimmed(value);
+    if (element->tag == 0x00020002) layout.media_sop_class_uid = Trimmed(value);
     layout.has_meta = true;
     at = end;
   }

@@ -29,7 +29,8 @@ struct DicomLayout {
   bool deflated = false;
   std::string transfer_syntax_uid;  // as the file says
   std::string media_sop_class_uid;
-  bool meta_complete = false;  // false: the bytes ended inside the file meta
+  std::string source_ae_title;  // (0002,0016), of whom the file was received from
+  bool meta_complete = false;   // false: the bytes ended inside the file meta
 };
 
 // Reads preamble and file meta. Never fails: what is not there is left at its default.

@@ -94,7 +94,10 @@ HeaderResult MakeFacts(const ScannedHeader& header, Readers readers) {
   DicomFacts facts;
   facts.transfer_syntax_uid =
       CutUtf8(CharacterSet({}).Decode(AsBytes(header.layout.transfer_syntax_uid)), kMaxTextBytes);
-  AddAttribute(facts, "TransferSyntaxUID", facts.transfer_syntax_uid);
+  AddAttribute(facts, kMetaKeywords[0], facts.transfer_syntax_uid);
+  AddAttribute(
+      facts, kMetaKeywords[1],
+      CutUtf8(CharacterSet({}).Decode(AsBytes(header.layout.source_ae_title)), kMaxTextBytes));
   if (header.directory) {
     facts.kind = DicomFacts::Kind::kDicomdir;
     return facts;

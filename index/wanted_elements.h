@@ -2,10 +2,11 @@
 #pragma once
 
 // The elements that leadglass reads of a header: a fixed set, by ascending tag, as ElementScan
-// needs it. Each becomes the extended attribute user.dicom.<keyword>; some are fields of DicomFacts
-// as well. Keywords and value representations are those of PS3.6; the elements belong to the
-// modules Patient (PS3.3 C.7.1.1), General Study and Patient Study (C.7.2.1, C.7.2.2), General
-// Series (C.7.3.1), General Equipment (C.7.5.1), the image modules (C.7.6) and SOP Common (C.12.1).
+// needs it; and of the file meta. Each becomes the extended attribute user.dicom.<keyword>; some
+// are fields of DicomFacts as well. Keywords and value representations are those of PS3.6; the
+// elements belong to the modules Patient (PS3.3 C.7.1.1), General Study and Patient Study (C.7.2.1,
+// C.7.2.2), General Series (C.7.3.1), General Equipment (C.7.5.1), the image modules (C.7.6) and
+// SOP Common (C.12.1).
 //
 // Adding one is no change of the format: attributes are stored by keyword. What is filed already
 // keeps those that it was filed with until it is filed again. Removing one, or renaming it, takes
@@ -66,6 +67,9 @@ inline constexpr std::array kWantedElements = {
                   &DicomFacts::study_description},
     WantedElement{0x0008103E, "SeriesDescription", ElementKind::kText,
                   &DicomFacts::series_description},
+    WantedElement{0x00081040, "InstitutionalDepartmentName", ElementKind::kText},
+    WantedElement{0x00081050, "PerformingPhysicianName", ElementKind::kName},
+    WantedElement{0x00081070, "OperatorsName", ElementKind::kName},
     WantedElement{0x00081090, "ManufacturerModelName", ElementKind::kText},
     WantedElement{0x00100010, "PatientName", ElementKind::kName, &DicomFacts::patient_name},
     WantedElement{0x00100020, "PatientID", ElementKind::kIdentity, &DicomFacts::patient_id},
@@ -79,6 +83,7 @@ inline constexpr std::array kWantedElements = {
     WantedElement{0x00180015, "BodyPartExamined", ElementKind::kCode,
                   &DicomFacts::body_part_examined},
     WantedElement{0x00180050, "SliceThickness", ElementKind::kCode},
+    WantedElement{0x00181000, "DeviceSerialNumber", ElementKind::kText},
     WantedElement{0x00181030, "ProtocolName", ElementKind::kText},
     WantedElement{0x00185100, "PatientPosition", ElementKind::kCode},
     WantedElement{0x0020000D, "StudyInstanceUID", ElementKind::kIdentity,
@@ -123,6 +128,11 @@ inline constexpr std::array kMustHave = {WantedIndex(0x00080018), WantedIndex(0x
                                          WantedIndex(0x0020000E)};
 
 static_assert(std::is_sorted(kWantedTags.begin(), kWantedTags.end()));
-static_assert(kWantedElements.size() < kMaxAttributes);  // one more: TransferSyntaxUID, of the meta
+
+// What is read of the file meta (PS3.10 7.1), which the scan does not walk over, besides.
+inline constexpr std::array<std::string_view, 2> kMetaKeywords = {"TransferSyntaxUID",
+                                                                  "SourceApplicationEntityTitle"};
+
+static_assert(kWantedElements.size() + kMetaKeywords.size() <= kMaxAttributes);
 
 }  // namespace leadglass

@@ -83,7 +83,7 @@ TEST(DicomFacts, SayEveryElementThatIsReadInAByte) {
 }
 
 TEST(DicomFacts, RefuseAnAttributeWithoutAKeywordOrItsField) {
-  for (const uint8_t number : {uint8_t{48}, uint8_t{0x80}, uint8_t{0x80 | 48}, uint8_t{0x80 | 2}}) {
+  for (const uint8_t number : {uint8_t{53}, uint8_t{0x80}, uint8_t{0x80 | 53}, uint8_t{0x80 | 2}}) {
     DicomFacts facts;
     facts.attributes = {{"SpecificCharacterSet", "x"}};
     ByteVector bytes = EncodeDicomFacts(facts);

@@ -108,6 +108,20 @@ INSTANTIATE_TEST_SUITE_P(HeaderParser, EverySyntax,
                          testing::Values(Syntax::kExplicitLe, Syntax::kImplicitLe,
                                          Syntax::kExplicitBe, Syntax::kDeflated));
 
+TEST_P(EverySyntax, TellsWhoSentTheFile) {
+  DicomWriter writer(GetParam());
+  writer.Add(0x00080018, "UI", "1.4").Add(0x00081040, "LO", "Cardiology");
+  const DicomFacts facts = FactsOf(AddIdentity(writer).From("CATHLAB2 ").File("1.4"));
+  const auto value = [&](std::string_view keyword) {
+    for (const auto& attribute : facts.attributes)
+      if (attribute.keyword == keyword) return attribute.value;
+    return std::string("none");
+  };
+  EXPECT_EQ(value("SourceApplicationEntityTitle"), "CATHLAB2");
+  EXPECT_EQ(value("InstitutionalDepartmentName"), "Cardiology");
+  EXPECT_EQ(value("TransferSyntaxUID"), facts.transfer_syntax_uid);
+}
+
 TEST(HeaderParser, ReadsABareDataSet) {
   for (const Syntax syntax : {Syntax::kExplicitLe, Syntax::kImplicitLe, Syntax::kExplicitBe}) {
     DicomWriter writer(syntax);

@@ -131,6 +131,7 @@ ByteVector DicomWriter::File(std::string_view sop_instance_uid,
   if (!sop_class_uid.empty()) meta.Add(0x00020002, "UI", sop_class_uid);
   if (!sop_instance_uid.empty()) meta.Add(0x00020003, "UI", sop_instance_uid);
   meta.Add(0x00020010, "UI", SyntaxUid(syntax_)).Add(0x00020012, "UI", "2.25.4711");
+  if (!ae_title_.empty()) meta.Add(0x00020016, "AE", ae_title_);
 
   ByteVector file(128, 0);
   Append(file, AsBytes("DICM"));

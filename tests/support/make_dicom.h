@@ -36,6 +36,11 @@ class DicomWriter {
   DicomWriter& EndSequence();
   DicomWriter& BeginItem();
   DicomWriter& EndItem();
+  // SourceApplicationEntityTitle, in the file meta.
+  DicomWriter& From(std::string_view ae_title) {
+    ae_title_ = ae_title;
+    return *this;
+  }
   // Bytes as they are.
   DicomWriter& Raw(std::string_view bytes);
 
@@ -51,6 +56,7 @@ class DicomWriter {
   void Tag(uint32_t tag);
   Syntax syntax_;
   ByteVector data_set_;
+  std::string ae_title_;
 };
 
 // The usual fields of a little image; an empty value leaves its element out.
