@@ -165,10 +165,11 @@ Status KeepFewCapabilities() {
   ::setsid();
   // The serving process is told to end; the keeper ends after it.
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGPIPE}) ::signal(signal, SIG_IGN);
-  const UniqueFd null(::open("/dev/null", O_RDWR));
-  for (int stream = 0; stream < 3; ++stream) ::dup2(null.get(), stream);
+  // First, for its own number may be one of the standard streams', where those were closed.
   if (socket.get() != kSocket && ::dup2(socket.get(), kSocket) < 0) ::_exit(1);
   (void)socket.Release();
+  const UniqueFd null(::open("/dev/null", O_RDWR));
+  for (int stream = 0; stream < 3; ++stream) ::dup2(null.get(), stream);
   ::close_range(kSocket + 1, ~0u, 0);
   ::prctl(PR_SET_NAME, "leadglass-keep", 0, 0, 0);
   if (::chdir("/") != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || !KeepFewCapabilities())
