@@ -47,7 +47,8 @@ struct BoundSocket {
 // still be closing its vault: it then leaves ours alone.
 //   kAccessDenied: the folder belongs to somebody else.
 Result<BoundSocket> BindControlSocket(const FuseMount& mount, ControlDoor door);
-// Removes it from its place, if it is still there.
+// Removes it from its place, if it is still there. Its listener is open, here or elsewhere: else
+// its inode's number may be another socket's by now.
 void RemoveSocket(const BoundSocket& socket);
 
 class ControlServer {

@@ -127,8 +127,11 @@ class Keeper {
           BoundSocket bound,
           BindControlSocket(
               mount, question.at("emergency") ? ControlDoor::kEmergency : ControlDoor::kOperators));
-      *gives = std::move(bound.listener);
-      sockets_.push_back({UniqueFd(), bound.path, bound.inode});
+      gives->Reset(::fcntl(bound.listener.get(), F_DUPFD_CLOEXEC, 0));
+      if (!*gives) return SystemError(errno, "the socket's descriptor");
+      // Kept open: while it is, no other socket in its place gets its inode's number, by which it
+      // is told apart when it is removed.
+      sockets_.push_back(std::move(bound));
       return done;
     }
     if (what == "load") {

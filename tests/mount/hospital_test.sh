@@ -11,7 +11,7 @@ need_real_mount
 # Users and groups of our own, seen by nobody else: in a mount namespace of its own, as the mount is.
 if [[ ${1:-} != inside ]]; then
   unmount_vault
-  exec unshare --mount --propagation private bash "$0" inside
+  exec unshare --mount --propagation slave bash "$0" inside
 fi
 cat /etc/passwd - >"$WORK/passwd" <<'END'
 rosa:x:60101:60101:Rosa, radiologist:/:/bin/sh
