@@ -27,7 +27,8 @@ class AuditCourier {
  public:
   // `complain` is told in one sentence when copies begin to get lost, and when they arrive again.
   AuditCourier(std::string vault_id, std::function<void(const std::string&)> complain);
-  // Delivers what waits, for up to two seconds.
+  // Delivers what waits, for up to two seconds; a name server that does not answer may keep it
+  // longer.
   ~AuditCourier();
   AuditCourier(const AuditCourier&) = delete;
   AuditCourier& operator=(const AuditCourier&) = delete;

@@ -33,8 +33,8 @@ Status BecomeAccount(const Account& account);
 
 // From now on no thread of this process, and nothing that it starts, gains a privilege or makes a
 // system call that a mount never makes: to run a program, to trace, to mount, to load what the
-// kernel would run, to change what the machine is. They fail with EPERM. Such as umount2(2) stay
-// allowed where `may_unmount`.
+// kernel would run, to change what the machine is. They fail with EPERM. umount2(2) is left to it
+// where `may_unmount`.
 //   kUnsupported: the kernel has no seccomp.
 Status ConfineProcess(bool may_unmount);
 

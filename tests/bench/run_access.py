@@ -136,6 +136,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-access-", dir=arguments.folder))
+    base.chmod(0o755)  # other users go through it
     try:
         began = time.monotonic()
         row = measure(arguments, base)
