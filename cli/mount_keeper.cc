@@ -156,8 +156,7 @@ class Keeper {
 Status KeepFewCapabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   std::array<__user_cap_data_struct, 2> data{};
-  for (const uint32_t one :
-       {uint32_t{CAP_SYS_ADMIN}, uint32_t{CAP_DAC_OVERRIDE}, uint32_t{CAP_CHOWN}})
+  for (const uint32_t one : {uint32_t{CAP_SYS_ADMIN}, uint32_t{CAP_DAC_OVERRIDE}})
     data[one / 32].effective |= 1u << one % 32;
   for (auto& half : data) half.permitted = half.effective;
   if (::syscall(SYS_capset, &header, data.data()) != 0) return SystemError(errno, "capset");

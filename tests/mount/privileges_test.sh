@@ -47,7 +47,7 @@ refused as "$owner" "$owner" cat "/proc/$daemon/mem"
 refused as "$owner" "$owner" ls "/proc/$daemon/fd"
 # Nobody but the keeper is left of root, and that one has few capabilities.
 keeper=$(pgrep -P "$daemon" -x leadglass-keep) || fail "no keeper"
-[[ $(field CapEff "$keeper") == 0000000000200003 ]] || fail "the keeper has $(field CapEff "$keeper")"
+[[ $(field CapEff "$keeper") == 0000000000200002 ]] || fail "the keeper has $(field CapEff "$keeper")"
 for child in $(pgrep -P "$daemon"); do
   [[ $child == "$keeper" ]] || same "user of process $child" "$owner" "$(field Uid "$child" | cut -f 2)"
 done
