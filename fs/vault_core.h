@@ -95,6 +95,9 @@ class VaultCore : public Vault {
   // compares holes with commits.
   Mutex punch_mutex_;
   bool last_punch_repeated_ LG_GUARDED_BY(punch_mutex_) = false;
+  // What died earlier is not looked for until `dead_sought_` (monotonic) is long ago.
+  int64_t dead_from_ LG_GUARDED_BY(punch_mutex_) = 0;
+  int64_t dead_sought_ LG_GUARDED_BY(punch_mutex_) = 0;
   std::atomic<bool> checking_{false};  // somebody has punch_mutex_, or waits for it, for long
 
   Mutex renewal_mutex_;  // before names_mutex_

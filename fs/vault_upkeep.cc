@@ -12,6 +12,7 @@ constexpr std::chrono::milliseconds kUpkeepPeriod{100};
 // Between two steps of preparing segments: some 500 MB/s at most, and who comes meanwhile waits for
 // one.
 constexpr std::chrono::milliseconds kPreparePause{2};
+constexpr std::chrono::milliseconds kLeastPunchPause{2};
 constexpr int64_t kTrailPeriodNanos = 1'000'000'000;
 constexpr int64_t kIncomingPeriodNanos = 1'000'000'000;
 constexpr size_t kNoticeLimit = 65536;
@@ -22,14 +23,17 @@ constexpr int kMaxIncomingDepth = 64;
 void VaultImpl::RunUpkeep(const std::stop_token& stop) {
   int64_t incoming_checked = 0;
   int64_t trail_flushed = 0;
-  int64_t space_checked = 0;
+  int64_t space_due = 0;
   bool preparing = false;
   bool more_space = false;
   while (!stop.stop_requested()) {
     {
+      std::chrono::nanoseconds pause = preparing ? kPreparePause : kUpkeepPeriod;
+      if (more_space && !preparing)
+        pause = std::clamp<std::chrono::nanoseconds>(
+            std::chrono::nanoseconds(space_due - clock_.MonotonicNanos()), kLeastPunchPause, pause);
       MutexLock lock(upkeep_mutex_);
-      if (!stop.stop_requested())
-        upkeep_wanted_.WaitFor(upkeep_mutex_, preparing ? kPreparePause : kUpkeepPeriod);
+      if (!stop.stop_requested()) upkeep_wanted_.WaitFor(upkeep_mutex_, pause);
     }
     EndWhatIsOver();
     CommitDirty(false);
@@ -46,9 +50,15 @@ void VaultImpl::RunUpkeep(const std::stop_token& stop) {
     if (flush_index_.exchange(false)) (void)index_->Flush();
     preparing = log_->PrepareAhead();
     CheckRoom();
-    if (more_space || clock_.MonotonicNanos() - space_checked >= options_.space_interval_nanos) {
-      space_checked = clock_.MonotonicNanos();
+    if (const int64_t begun = clock_.MonotonicNanos(); begun >= space_due) {
       more_space = GiveSpaceBack();
+      space_due = clock_.MonotonicNanos();
+      if (!more_space) {
+        space_due += options_.space_interval_nanos;
+      } else if (!nearly_full_) {
+        // As long as the batch took: half of a core is left to those who read and write.
+        space_due += space_due - begun;
+      }
     }
     if (clock_.MonotonicNanos() - incoming_checked > kIncomingPeriodNanos) {
       incoming_checked = clock_.MonotonicNanos();

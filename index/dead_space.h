@@ -10,7 +10,7 @@
 //
 // Invariant: what is counted as dead here is a hint, for a batch may be applied twice. Whether a
 // record is dead is answered by the extents of its file: it is read through them only, and none
-// that was dropped ever comes back.
+// that was dropped ever comes back. A file without an inode has no extents.
 //
 // Thread-compatible.
 

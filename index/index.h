@@ -47,6 +47,14 @@ struct Restated {
   std::string next;  // where the next piece begins; empty: there is none
 };
 
+// A batch of data records whose bytes no file needs any more.
+struct DeadBatch {
+  std::vector<RecordSpace> records;
+  // What died before this moment, and could be given, has been: where the next call may begin.
+  int64_t next = 0;
+  bool more = false;  // there are some behind
+};
+
 class Index {
  public:
   struct Options {
@@ -178,8 +186,11 @@ class Index {
   // and no Punch has named. For ever: none of them is needed again. Leaves out records whose
   // punching gives nothing back, and those of which no commit ever told. A record that is replayed
   // counts from the moment of the replay.
-  virtual Result<std::vector<RecordSpace>> DeadRecords(int64_t before, SegmentId below,
-                                                       size_t limit) const = 0;
+  // `from`: nothing that died earlier is looked for. Where many have been punched, a search from
+  // the beginning walks over what is left of them in LevelDB, for up to half a second; but what a
+  // clock that was set back dated before `from` is found by such a search only.
+  virtual Result<DeadBatch> DeadRecords(int64_t from, int64_t before, SegmentId below,
+                                        size_t limit) const = 0;
   // What the newest Punch said: after a crash it may not have been done.
   virtual Result<std::vector<RecordSpace>> LastPunch() const = 0;
   // Visits every data record that a file needs a byte of, once for each extent, and those that

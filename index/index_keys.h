@@ -212,6 +212,7 @@ inline std::string DeadSince(int64_t time, const Position& position) {
   AppendPosition(key, position);
   return key;
 }
+inline int64_t DeadSinceAt(std::string_view key) { return static_cast<int64_t>(Be64At(key, 1)); }
 inline std::string LastPunch() { return "R"; }
 inline std::string DeadBeforeBase(const Position& position) {
   std::string key("W");

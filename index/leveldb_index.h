@@ -96,8 +96,8 @@ class LevelDbIndex final : public Index {
                                          std::string_view instance_identity) const override;
   Status VisitUnfiled(const std::function<bool(const FilingRecord&)>& visitor) const override;
 
-  Result<std::vector<RecordSpace>> DeadRecords(int64_t before, SegmentId below,
-                                               size_t limit) const override;
+  Result<DeadBatch> DeadRecords(int64_t from, int64_t before, SegmentId below,
+                                size_t limit) const override;
   Result<std::vector<RecordSpace>> LastPunch() const override;
   Status VisitRecords(const std::function<bool(const RecordSpace&)>& visitor) const override;
 

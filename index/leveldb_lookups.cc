@@ -377,6 +377,10 @@ Status LevelDbIndex::VisitViewers(
 }
 
 Result<bool> LevelDbIndex::IsDead(const Position& position, const DeadRecord& record) const {
+  // Most files that lost all are gone. A scan in the place of their extents would go on through
+  // what LevelDB keeps of all the others that were erased since, to the next that lives.
+  LG_ASSIGN_OR_RETURN(const Value inode, Read(keys::Inode(record.inode)));
+  if (!inode) return true;
   LG_ASSIGN_OR_RETURN(const auto extents, Extents(record.inode, record.file_offset,
                                                   record.file_offset + record.length));
   return std::none_of(extents.begin(), extents.end(), [&](const Extent& extent) {
@@ -384,26 +388,37 @@ Result<bool> LevelDbIndex::IsDead(const Position& position, const DeadRecord& re
   });
 }
 
-Result<std::vector<RecordSpace>> LevelDbIndex::DeadRecords(int64_t before, SegmentId below,
-                                                           size_t limit) const {
+Result<DeadBatch> LevelDbIndex::DeadRecords(int64_t from, int64_t before, SegmentId below,
+                                            size_t limit) const {
+  DeadBatch batch;
+  batch.next = from;
   std::vector<Position> candidates;
-  if (limit == 0 || before < 0) return std::vector<RecordSpace>();
-  LG_RETURN_IF_ERROR(
-      Scan(keys::DeadSince(0, {}), keys::DeadSince(before, {{UINT32_MAX, UINT64_MAX}, UINT64_MAX}),
-           [&](std::string_view key, std::string_view) -> Result<Next> {
-             const Position position = keys::PositionAt(key, key.size() - keys::kPositionSize);
-             if (position.segment < below) candidates.push_back(position);
-             return candidates.size() < limit ? Next::kGoOn : Next::kStop;
-           }));
-  std::vector<RecordSpace> dead;
+  bool passed_over = false;
+  if (limit == 0 || before < from) return batch;
+  LG_RETURN_IF_ERROR(Scan(
+      keys::DeadSince(from, {}), keys::DeadSince(before, {{UINT32_MAX, UINT64_MAX}, UINT64_MAX}),
+      [&](std::string_view key, std::string_view) -> Result<Next> {
+        if (candidates.size() == limit) {
+          batch.more = true;
+          return Next::kStop;
+        }
+        const Position position = keys::PositionAt(key, key.size() - keys::kPositionSize);
+        if (!passed_over) batch.next = keys::DeadSinceAt(key);
+        if (position.segment < below) {
+          candidates.push_back(position);
+        } else {
+          passed_over = true;
+        }
+        return Next::kGoOn;
+      }));
   for (const Position& position : candidates) {
     LG_ASSIGN_OR_RETURN(const Value value, Read(keys::DeadRecord(position)));
     if (!value) continue;  // punched since the scan began
     LG_ASSIGN_OR_RETURN(const DeadRecord record, DecodeDeadRecord(*value));
     LG_ASSIGN_OR_RETURN(const bool is_dead, IsDead(position, record));
-    if (is_dead) dead.push_back({position, record.space});
+    if (is_dead) batch.records.push_back({position, record.space});
   }
-  return dead;
+  return batch;
 }
 
 Result<std::vector<RecordSpace>> LevelDbIndex::LastPunch() const {

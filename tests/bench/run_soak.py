@@ -62,6 +62,17 @@ def summary(samples, key):
             "most, MB": round(max(values) / 1e6)}
 
 
+def failure(returncode, daemon, log):
+    """What a failed run says: how the load ended, whether the daemon lives, and the last that it told."""
+    ended = f"signal {-returncode}" if returncode < 0 else f"exit code {returncode}"
+    text = f"run_soak.py: the load failed ({ended})"
+    if daemon:
+        lives = "serves" if daemon.poll() is None else f"ended with {daemon.returncode}"
+        text += f"; leadglass {lives}, and said last:\n" + "\n".join(
+            log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--program", required=True)
@@ -72,7 +83,7 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-soak.", dir=arguments.folder or "/var/tmp"))
-    vault, point, passphrase = base / "vault", base / "mount", base / "passphrase"
+    vault, point, passphrase, log = base / "vault", base / "mount", base / "passphrase", base / "log"
     point.mkdir()
     passphrase.write_text("soak\n", encoding="ascii")
     daemon = None
@@ -86,7 +97,7 @@ def main():
             daemon = subprocess.Popen(
                 [arguments.program, "mount", vault, point, "--foreground", "--passphrase-file", passphrase,
                  "--state-dir", base / "state", "-o", "horizon=5s"],
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                stdout=subprocess.DEVNULL, stderr=log.open("wb"))
             wait_for_mount(daemon, point)
             where = point / "archive"
         load = subprocess.Popen([arguments.soak, where / "soak", "--images", base / "images",
@@ -97,7 +108,7 @@ def main():
                             "memory": resident(daemon.pid) if daemon else 0})
             time.sleep(SAMPLE_SECONDS)
         if load.returncode != 0:
-            sys.exit("run_soak.py: the load failed")
+            sys.exit(failure(load.returncode, daemon, log))
         result = json.loads(load.stdout.read())
         result["daemon's memory"] = summary(samples, "memory")
         result["room on the disk"] = summary(samples, "room")
