@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 #include "cli/commands.h"
@@ -151,6 +152,18 @@ void PrintForPeople(const Json& result) {
   }
 }
 
+void PrintForPeople(const StudyMove& move) {
+  if (!move.stays.empty()) {
+    std::printf("%s: stays with %s: %s\n", move.path.c_str(), NameOfGroup(move.old_gid).c_str(),
+                move.stays.c_str());
+    return;
+  }
+  std::string groups = NameOfGroup(move.new_gid);
+  for (const uint32_t gid : move.further) groups += ", also " + NameOfGroup(gid);
+  std::printf("%s: %s -> %s (%s)\n", move.path.c_str(), NameOfGroup(move.old_gid).c_str(),
+              groups.c_str(), move.rule.empty() ? "no rule" : move.rule.c_str());
+}
+
 Result<Configuration> WantedConfiguration(const RulesArguments& arguments) {
   if (arguments.configuration.empty()) {
     LG_ASSIGN_OR_RETURN(const auto stored, ReadConfiguration(arguments.vault));
@@ -166,6 +179,7 @@ ExitCode RunTest(const RulesArguments& arguments) {
   if (!parser) return Fail(parser.error());
   const auto configuration = WantedConfiguration(arguments);
   if (!configuration) return Fail(configuration.error());
+  (*parser)->SetFurther(configuration->further);
   Json all = Json::array();
   ExitCode code = ExitCode::kOk;
   for (const std::string& file : arguments.files) {
@@ -180,31 +194,21 @@ ExitCode RunTest(const RulesArguments& arguments) {
 ExitCode RunApply(const RulesArguments& arguments) {
   const auto moves = ApplyRules(arguments.vault, arguments.make);
   if (!moves) return Fail(moves.error());
-  Json all = Json::array();
-  for (const StudyMove& move : *moves) {
-    std::string groups = NameOfGroup(move.new_gid);
-    for (const uint32_t gid : move.further) groups += ", also " + NameOfGroup(gid);
-    if (!arguments.json) {
-      std::printf("%s: %s -> %s (%s)\n", move.path.c_str(), NameOfGroup(move.old_gid).c_str(),
-                  groups.c_str(), move.rule.empty() ? "no rule" : move.rule.c_str());
-      continue;
-    }
-    all.push_back({{"study", move.path},
-                   {"old_gid", move.old_gid},
-                   {"new_gid", move.new_gid},
-                   {"further", move.further},
-                   {"rule", move.rule}});
-  }
+  const auto staying = static_cast<size_t>(std::count_if(
+      moves->begin(), moves->end(), [](const StudyMove& move) { return !move.stays.empty(); }));
   if (arguments.json) {
+    Json all = Json::array();
+    for (const StudyMove& move : *moves) all.push_back(ToJson(move));
     const Json out{{"made", arguments.make}, {"studies", std::move(all)}};
     std::printf("%s\n", JsonLine(out).c_str());
   } else {
-    std::printf("%zu studies %s\n", moves->size(),
+    for (const StudyMove& move : *moves) PrintForPeople(move);
+    std::printf("%zu studies %s\n", moves->size() - staying,
                 arguments.make ? "changed"
                                : "would change; with --yes they do. Those whose access a person "
                                  "chose are left as they are");
   }
-  return ExitCode::kOk;
+  return staying == 0 ? ExitCode::kOk : ExitCode::kSystem;
 }
 
 }  // namespace
@@ -242,7 +246,9 @@ void AddRulesCommand(CLI::App& app, Action& action) {
   apply->add_flag("--json", arguments->json, "Print JSON");
   apply->footer(
       "`config set` changes what holds for studies that come. This is for those that are there; "
-      "those whose group, mode or access list a person chose are left as they are.\n"
+      "those whose group, mode or access list a person chose are left as they are, and said to "
+      "stay "
+      "are those of which an image cannot be read for what the rules ask.\n"
       "Prints the studies' folders, with patients' names: do not keep its output where patients' "
       "data may not be.\n\n"
       "Example:\n  leadglass rules apply /mnt/images && leadglass rules apply /mnt/images --yes");

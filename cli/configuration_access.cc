@@ -27,14 +27,6 @@ Json ToJson(const PutConfiguration& configuration) {
           {"groups", std::move(groups)}};
 }
 
-Json ToJson(const StudyMove& move) {
-  return {{"study", move.path},
-          {"old_gid", move.old_gid},
-          {"new_gid", move.new_gid},
-          {"further", move.further},
-          {"rule", move.rule}};
-}
-
 PutConfiguration FromJson(const Json& json) {
   PutConfiguration configuration;
   configuration.version = json.at("version");
@@ -55,6 +47,11 @@ std::string Answer(Vault& vault, const Json& question, const ControlPeer& peer) 
 }
 
 }  // namespace
+
+Json ToJson(const StudyMove& move) {
+  return {{"study", move.path},      {"old_gid", move.old_gid}, {"new_gid", move.new_gid},
+          {"further", move.further}, {"rule", move.rule},       {"stays", move.stays}};
+}
 
 Result<std::string> ReadConfigurationFile(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
@@ -104,7 +101,7 @@ Result<std::vector<StudyMove>> ApplyRules(const AskedVault& vault, bool make) {
     std::vector<StudyMove> moves;
     for (const Json& move : answer.at("studies"))
       moves.push_back({move.at("study"), move.at("old_gid"), move.at("new_gid"), move.at("further"),
-                       move.at("rule")});
+                       move.at("rule"), move.at("stays")});
     return moves;
   } catch (const Json::exception&) {
     return NotUnderstood();

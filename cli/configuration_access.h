@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/asked_vault.h"
+#include "cli/json.h"
 #include "fs/vault.h"
 
 namespace leadglass {
@@ -25,6 +26,8 @@ Result<uint32_t> WriteConfiguration(const AskedVault& vault, const std::string& 
 // What the rules in force say of the studies that are there; with `make` it is done. Errors of
 // MountOf(), Ask(), WithVault() and Vault::ApplyRules().
 Result<std::vector<StudyMove>> ApplyRules(const AskedVault& vault, bool make);
+// As `rules apply --json` prints one, too.
+Json ToJson(const StudyMove& move);
 
 // The daemon's side: answers what those above ask. nullopt: the question is not one of theirs.
 std::optional<std::string> AnswerConfiguration(Vault& vault, const std::string& question,

@@ -10,7 +10,6 @@
 
 #include "fs/duration.h"
 #include "index/dicom_facts.h"
-#include "index/wanted_elements.h"
 
 namespace leadglass {
 namespace {
@@ -45,14 +44,6 @@ void RefuseOthers(const toml::value& table, const std::set<std::string>& known,
     for (const std::string& one : known) all += (all.empty() ? "" : ", ") + one;
     Refuse(value, "'" + key + "' is not known " + where + "; known are " + all);
   }
-}
-
-// What a condition may ask for: what filing reads of every header, and the folder.
-bool IsKnownAttribute(std::string_view attribute) {
-  return attribute == kFolderAttribute ||
-         std::find(kMetaKeywords.begin(), kMetaKeywords.end(), attribute) != kMetaKeywords.end() ||
-         std::any_of(kWantedElements.begin(), kWantedElements.end(),
-                     [&](const WantedElement& element) { return element.keyword == attribute; });
 }
 
 bool IsNumber(std::string_view text) {
@@ -91,10 +82,6 @@ Pattern PatternOf(const toml::value& value, const std::string& attribute) {
 }
 
 Condition ConditionOf(const std::string& attribute, const toml::value& value) {
-  if (!IsKnownAttribute(attribute))
-    Refuse(value, "'" + attribute +
-                      "' is not read from headers; those that are have their keywords in "
-                      "docs/configuration.md");
   Condition condition;
   condition.attribute = attribute;
   if (value.is_array()) {
@@ -144,7 +131,28 @@ FilingRule RuleOf(const toml::value& value, size_t number) {
   return rule;
 }
 
-std::vector<FilingRule> RulesOf(const toml::value& value) {
+// Notes what the rule's conditions ask for besides the folder and what is read of every header.
+void AddFurther(const toml::value& value, const FilingRule& rule, FurtherElements& further) {
+  for (const Condition& condition : rule.conditions) {
+    const std::string& attribute = condition.attribute;
+    if (attribute == kFolderAttribute || IsAlwaysRead(attribute)) continue;
+    auto element = FurtherElementOf(attribute);
+    if (!element) Refuse(value.at("where").at(attribute), element.error().context);
+    const auto place =
+        std::lower_bound(further.begin(), further.end(), element->tag,
+                         [](const FurtherElement& one, uint32_t tag) { return one.tag < tag; });
+    if (place != further.end() && place->tag == element->tag) continue;
+    if (further.size() == kMaxFurtherElements)
+      Refuse(value.at("where").at(attribute),
+             "'" + attribute +
+                 "' is one too many: of the attributes that are not read of every "
+                 "header (docs/configuration.md) the rules may ask for " +
+                 std::to_string(kMaxFurtherElements));
+    further.insert(place, *std::move(element));
+  }
+}
+
+std::vector<FilingRule> RulesOf(const toml::value& value, FurtherElements& further) {
   if (!value.is_array()) Refuse(value, "rules are written as [[rule]], each its own");
   if (value.as_array().size() > kMaxRules)
     Refuse(value, "more than " + std::to_string(kMaxRules) + " rules");
@@ -157,6 +165,7 @@ std::vector<FilingRule> RulesOf(const toml::value& value) {
         Refuse(one, "'" + rule.name + "' is never reached: '" + earlier.name +
                         "' before it has no conditions and matches every image");
     }
+    AddFurther(one, rule, further);
     rules.push_back(std::move(rule));
   }
   return rules;
@@ -233,7 +242,8 @@ Configuration FromToml(const toml::value& document) {
   if (document.contains("emergency"))
     configuration.emergency = EmergencyOf(document.at("emergency"));
   if (document.contains("audit")) configuration.audit = AuditCopiesOf(document.at("audit"));
-  if (document.contains("rule")) configuration.rules = RulesOf(document.at("rule"));
+  if (document.contains("rule"))
+    configuration.rules = RulesOf(document.at("rule"), configuration.further);
   return configuration;
 }
 

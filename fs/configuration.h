@@ -13,6 +13,7 @@
 #include "crypto/base/result.h"
 #include "fs/audit_copies.h"
 #include "fs/filing_rules.h"
+#include "index/further_elements.h"
 
 namespace leadglass {
 
@@ -22,6 +23,7 @@ struct Configuration {
   Root root = Root::kAll;
   std::string default_group;  // of studies that no rule matches; empty: the vault's owner's
   std::vector<FilingRule> rules;
+  FurtherElements further;  // what the rules ask of headers that is not always read
   // Who may take emergency access for himself, and for how long anybody has it at most.
   struct Emergency {
     std::vector<std::string> groups;
@@ -38,8 +40,9 @@ inline constexpr size_t kMaxRules = 1000;
 
 // kInvalidArgument: not TOML, an unknown key, a value of another type or beyond a limit, or rules
 // that contradict each other (two of one name; one that nothing can reach behind one without
-// conditions; a group both owner and further; a range that is empty; an attribute that is not read
-// from headers). The message has the line, and says what to write instead where that is plain.
+// conditions; a group both owner and further; a range that is empty), an attribute that is no
+// element of PS3.6 with a text, or more than kMaxFurtherElements that only rules ask for. The
+// message has the line, and says what to write instead where that is plain.
 Result<Configuration> ParseConfiguration(std::string_view toml);
 
 // The groups that it names, sorted, each once.

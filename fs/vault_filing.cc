@@ -48,28 +48,13 @@ Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& sta
   }
   if (parser_ == nullptr) return std::optional<ParseOutcome>();
   if (size == 0) return std::optional<ParseOutcome>(Unparsed{UnparsedReason::kEmpty});
-  ByteVector prefix;  // what the parser was given, for a second opinion
-  const auto read = [&](uint64_t offset, MutableByteSpan into) -> Result<size_t> {
-    LG_ASSIGN_OR_RETURN(const size_t got, ReadContent(state, offset, into));
-    prefix.resize(offset);
-    prefix.insert(prefix.end(), into.begin(), into.begin() + static_cast<ptrdiff_t>(got));
-    return got;
-  };
   if (asked != nullptr) {
-    if (still_so) {
-      prefix = asked->prefix;
-    } else {
-      parser_->Drop(*asked);
-    }
+    if (!still_so) parser_->Drop(*asked);
     WriterLock lock(state->mutex);
     if (state->asked == asked) state->asked.reset();
   }
-  LG_ASSIGN_OR_RETURN(ParseOutcome outcome, still_so ? parser_->ParseAsked(*asked, read, uid)
-                                                     : parser_->Parse(read, size, uid));
-  // A parser that a hostile file took over could lie about the next patient.
-  const auto* const facts = std::get_if<DicomFacts>(&outcome);
-  if (facts != nullptr && !ScanConfirms(*facts, prefix, size))
-    outcome = Unparsed{UnparsedReason::kAmbiguous};
+  LG_ASSIGN_OR_RETURN(ParseOutcome outcome,
+                      ReadHeaderOf(state, size, uid, still_so ? asked.get() : nullptr));
   const auto* const unparsed = std::get_if<Unparsed>(&outcome);
   if (unparsed == nullptr || unparsed->reason != UnparsedReason::kParserLimit) {
     WriterLock lock(state->mutex);
@@ -77,6 +62,26 @@ Result<std::optional<ParseOutcome>> VaultImpl::ParseHeaderOf(const InodePtr& sta
     state->parsed_version = version;
   }
   return std::optional<ParseOutcome>(std::move(outcome));
+}
+
+Result<ParseOutcome> VaultImpl::ReadHeaderOf(const InodePtr& state, uint64_t size, uint32_t uid,
+                                             const HeaderParserPool::Asked* asked) {
+  ByteVector prefix;  // what the parser was given, for a second opinion
+  const auto read = [&](uint64_t offset, MutableByteSpan into) -> Result<size_t> {
+    LG_ASSIGN_OR_RETURN(const size_t got, ReadContent(state, offset, into));
+    prefix.resize(offset);
+    prefix.insert(prefix.end(), into.begin(), into.begin() + static_cast<ptrdiff_t>(got));
+    return got;
+  };
+  if (asked != nullptr) prefix = asked->prefix;
+  auto outcome =
+      asked != nullptr ? parser_->ParseAsked(*asked, read, uid) : parser_->Parse(read, size, uid);
+  if (!outcome) return outcome;
+  // A parser that a hostile file took over could lie about the next patient.
+  const auto* const facts = std::get_if<DicomFacts>(&*outcome);
+  if (facts != nullptr && !ScanConfirms(*facts, prefix, size))
+    return ParseOutcome(Unparsed{UnparsedReason::kAmbiguous});
+  return outcome;
 }
 
 Status VaultImpl::FileAndCommit(const InodePtr& state, bool into_views) {

@@ -170,6 +170,8 @@ class VaultImpl final : public VaultCore {
   Status TakesAccess(const InodeRecord& study) const;
   // Of such a thing, nullopt: without one. What is not a study's folder is left as it is.
   Status SetViewAcl(const InodePtr& state, std::string_view name, std::optional<ByteSpan> acl);
+  // Of images, read anew; by inode.
+  using ReadFacts = std::map<InodeId, DicomFacts>;
   Status LoadConfiguration();
   std::shared_ptr<const ActiveConfiguration> Active() const;  // null: none was ever set
   // What the rules say of an image that was written to `folder`.
@@ -177,12 +179,19 @@ class VaultImpl final : public VaultCore {
   Result<uint32_t> DefaultGid() const;
   Status GiveStudy(EntityRecord entity, const InodePtr& folder, const StudyAssignment& assignment)
       LG_REQUIRES(names_mutex_);
-  Result<StudyAssignment> AssignmentOfStudy(InodeId study) const;
+  // By what is known of its images, and by what was `read` of them since.
+  Result<StudyAssignment> AssignmentOfStudy(InodeId study, const ReadFacts& read) const;
+  // Reads the headers of a study's images that were filed without an element that rules ask for. An
+  // error: one of them cannot be read.
+  Result<ReadFacts> ReadForRules(InodeId study);
   // nullopt: it has what is assigned.
   Result<std::optional<StudyMove>> MoveOf(const EntityRecord& entity,
                                           const StudyAssignment& assignment) const;
-  Result<std::optional<StudyMove>> ApplyRulesTo(const Caller& by, InodeId study, bool make)
+  Result<std::optional<StudyMove>> ApplyRulesTo(const Caller& by, InodeId study,
+                                                const ReadFacts& read, bool make)
       LG_REQUIRES(names_mutex_);
+  Result<std::optional<StudyMove>> StaysAsItIs(InodeId study, const Error& why) const;
+  Result<std::string> PathOfStudy(const EntityRecord& entity, const InodeRecord& folder) const;
   Status RaiseStudy(const DicomFacts& facts, InodeId inode, const StudyAssignment& assignment)
       LG_REQUIRES(names_mutex_);
 
@@ -361,6 +370,9 @@ class VaultImpl final : public VaultCore {
   // Commits pending bytes and attributes; files first where these are the file's first bytes.
   Status CommitInode(const InodePtr& state);
   Result<std::optional<ParseOutcome>> ParseHeaderOf(const InodePtr& state, uint64_t& version);
+  // `asked`: what has been asked about these very bytes; null: nothing.
+  Result<ParseOutcome> ReadHeaderOf(const InodePtr& state, uint64_t size, uint32_t uid,
+                                    const HeaderParserPool::Asked* asked);
   // True: an image stands in the views that did not before.
   Result<bool> CommitParsed(const InodePtr& state, const ParseOutcome& outcome, uint64_t version,
                             bool into_views) LG_REQUIRES(names_mutex_);

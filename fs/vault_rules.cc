@@ -31,12 +31,22 @@ Result<std::optional<InodeId>> FolderAt(const Index& index, std::string_view pat
   return std::optional(folder);
 }
 
+// Whether the rules can be asked about an image that was filed with these facts.
+bool HasAll(const DicomFacts& facts, const FurtherElements& further) {
+  return std::all_of(further.begin(), further.end(), [&](const FurtherElement& element) {
+    return std::any_of(
+        facts.attributes.begin(), facts.attributes.end(),
+        [&](const DicomAttribute& attribute) { return attribute.keyword == element.keyword; });
+  });
+}
+
 }  // namespace
 
 // ---- Configuration
 
 Status VaultImpl::LoadConfiguration() {
   LG_ASSIGN_OR_RETURN(auto stored, index_->GetConfiguration());
+  if (parser_ != nullptr) parser_->SetFurther({});
   if (!stored) return {};
   auto parsed = ParseConfiguration(stored->text);
   // Studies would be filed into groups that nobody chose.
@@ -46,6 +56,7 @@ Status VaultImpl::LoadConfiguration() {
                  "which another one accepted: use that one (" +
                      parsed.error().context + ")");
   root_reads_all_ = parsed->root == Configuration::Root::kAll;
+  if (parser_ != nullptr) parser_->SetFurther(parsed->further);
   MutexLock lock(configuration_mutex_);
   configuration_ = std::make_shared<const ActiveConfiguration>(
       ActiveConfiguration{*std::move(stored), *std::move(parsed)});
@@ -96,6 +107,7 @@ Result<uint32_t> VaultImpl::SetConfiguration(const Person& by, std::string text,
   LG_RETURN_IF_ERROR(SyncLog());
   const uint32_t version = next.stored.version;
   root_reads_all_ = next.parsed.root == Configuration::Root::kAll;
+  if (parser_ != nullptr) parser_->SetFurther(next.parsed.further);
   {
     MutexLock lock(configuration_mutex_);
     configuration_ = std::make_shared<const ActiveConfiguration>(std::move(next));
@@ -191,7 +203,7 @@ Status VaultImpl::RaiseStudy(const DicomFacts& facts, InodeId inode,
 // ---- Rules for studies that are there
 
 // The lowest-numbered rule that any image of the study matches.
-Result<StudyAssignment> VaultImpl::AssignmentOfStudy(InodeId study) const {
+Result<StudyAssignment> VaultImpl::AssignmentOfStudy(InodeId study, const ReadFacts& read) const {
   std::optional<StudyAssignment> lowest;
   Status failed;
   const auto look = [&](const NameRecord& image) {
@@ -199,7 +211,9 @@ Result<StudyAssignment> VaultImpl::AssignmentOfStudy(InodeId study) const {
     const auto record = CurrentRecord(image.inode);
     if (!filing) failed = filing.error();
     if (!failed || !*filing || (*filing)->facts.empty() || !record) return failed.has_value();
-    const auto facts = DecodeDicomFacts((*filing)->facts);
+    const auto anew = read.find(image.inode);
+    const auto facts =
+        anew != read.end() ? Result<DicomFacts>(anew->second) : DecodeDicomFacts((*filing)->facts);
     if (!facts) failed = facts.error();
     if (!failed) return false;
     auto assignment = AssignmentFor(*facts, record->parent);
@@ -218,6 +232,68 @@ Result<StudyAssignment> VaultImpl::AssignmentOfStudy(InodeId study) const {
   return *std::move(lowest);
 }
 
+// Without any lock: headers take their time, and the study goes on meanwhile. What comes into it
+// now is filed with all that the rules ask for.
+Result<VaultImpl::ReadFacts> VaultImpl::ReadForRules(InodeId study) {
+  ReadFacts read;
+  const auto active = Active();
+  if (!active || active->parsed.further.empty()) return read;
+  LG_ASSIGN_OR_RETURN(const auto entity, index_->GetEntityOfFolder(study));
+  if (!entity || (entity->flags & kEntityPinned) != 0) return read;  // no rule is asked
+  std::vector<InodeId> images;
+  LG_RETURN_IF_ERROR(index_->VisitNames(study, 0, [&](const NameRecord& series) {
+    return index_
+        ->VisitNames(series.inode, 0,
+                     [&](const NameRecord& image) {
+                       images.push_back(image.inode);
+                       return true;
+                     })
+        .has_value();
+  }));
+  for (const InodeId image : images) {
+    LG_ASSIGN_OR_RETURN(const auto filing, index_->GetFiling(image));
+    if (!filing || filing->facts.empty()) continue;
+    LG_ASSIGN_OR_RETURN(const DicomFacts known, DecodeDicomFacts(filing->facts));
+    if (HasAll(known, active->parsed.further)) continue;
+    if (parser_ == nullptr)
+      return Error(Errc::kUnavailable, "headers have to be read: mount the vault for it");
+    const auto state = inodes_->Get(image);
+    if (!state && ToErrno(state.error()) == ENOENT) continue;  // it has just gone
+    if (!state) return state.error();
+    uint64_t size = 0;
+    uint32_t uid = 0;
+    {
+      ReaderLock lock((*state)->mutex);
+      size = (*state)->content.size();
+      uid = (*state)->record.uid;
+    }
+    LG_ASSIGN_OR_RETURN(const ParseOutcome outcome, ReadHeaderOf(*state, size, uid, nullptr));
+    // Bytes that are being changed just now: they are filed again.
+    if (const auto* facts = std::get_if<DicomFacts>(&outcome)) read.emplace(image, *facts);
+  }
+  return read;
+}
+
+Result<std::string> VaultImpl::PathOfStudy(const EntityRecord& entity,
+                                           const InodeRecord& folder) const {
+  LG_ASSIGN_OR_RETURN(const auto patient, index_->GetEntityOfFolder(folder.parent));
+  const auto name_of = [](const EntityRecord& named) {
+    return named.names.empty() ? named.label : named.names.front();
+  };
+  return "/patients/" + (patient ? name_of(*patient) + "/" : "") + name_of(entity);
+}
+
+Result<std::optional<StudyMove>> VaultImpl::StaysAsItIs(InodeId study, const Error& why) const {
+  LG_ASSIGN_OR_RETURN(const auto entity, index_->GetEntityOfFolder(study));
+  if (!entity || (entity->flags & kEntityPinned) != 0) return std::optional<StudyMove>();
+  LG_ASSIGN_OR_RETURN(const InodeRecord folder, CurrentRecord(study));
+  StudyMove stays;
+  stays.old_gid = stays.new_gid = folder.gid;
+  stays.stays = ToString(why);
+  LG_ASSIGN_OR_RETURN(stays.path, PathOfStudy(*entity, folder));
+  return std::optional(std::move(stays));
+}
+
 Result<std::optional<StudyMove>> VaultImpl::MoveOf(const EntityRecord& entity,
                                                    const StudyAssignment& assignment) const {
   LG_ASSIGN_OR_RETURN(const InodeRecord folder, CurrentRecord(entity.folder));
@@ -234,11 +310,7 @@ Result<std::optional<StudyMove>> VaultImpl::MoveOf(const EntityRecord& entity,
   const auto active = Active();
   if (assignment.rule != kNoRule && active && assignment.rule < active->parsed.rules.size())
     move.rule = active->parsed.rules[assignment.rule].name;
-  LG_ASSIGN_OR_RETURN(const auto patient, index_->GetEntityOfFolder(folder.parent));
-  const auto name_of = [](const EntityRecord& named) {
-    return named.names.empty() ? named.label : named.names.front();
-  };
-  move.path = "/patients/" + (patient ? name_of(*patient) + "/" : "") + name_of(entity);
+  LG_ASSIGN_OR_RETURN(move.path, PathOfStudy(entity, folder));
   return std::optional(std::move(move));
 }
 
@@ -257,9 +329,12 @@ Result<std::vector<StudyMove>> VaultImpl::ApplyRules(const Person& by, bool make
       return true;
     }));
     for (const InodeId study : studies) {
+      const auto read = ReadForRules(study);
       // One at a time: no image arrives in it between the look and the change.
       MutexLock names(names_mutex_);
-      auto moved = ApplyRulesTo(by.caller, study, make);
+      auto moved =
+          read ? ApplyRulesTo(by.caller, study, *read, make) : StaysAsItIs(study, read.error());
+      if (!moved && moved.error().code == Errc::kLocked) moved = StaysAsItIs(study, moved.error());
       if (!moved && ToErrno(moved.error()) == ENOENT) continue;  // it has just gone
       if (!moved) return std::move(moved).error();
       if (*moved) moves.push_back(**std::move(moved));
@@ -270,11 +345,11 @@ Result<std::vector<StudyMove>> VaultImpl::ApplyRules(const Person& by, bool make
 }
 
 Result<std::optional<StudyMove>> VaultImpl::ApplyRulesTo(const Caller& by, InodeId study,
-                                                         bool make) {
+                                                         const ReadFacts& read, bool make) {
   LG_ASSIGN_OR_RETURN(auto entity, index_->GetEntityOfFolder(study));
   if (!entity || entity->kind != EntityKind::kStudy || (entity->flags & kEntityPinned) != 0)
     return std::optional<StudyMove>();
-  LG_ASSIGN_OR_RETURN(const StudyAssignment assignment, AssignmentOfStudy(study));
+  LG_ASSIGN_OR_RETURN(const StudyAssignment assignment, AssignmentOfStudy(study, read));
   LG_ASSIGN_OR_RETURN(auto move, MoveOf(*entity, assignment));
   const bool counted_anew =
       entity->rule != assignment.rule || entity->rules_version != assignment.rules_version;

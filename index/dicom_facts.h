@@ -22,8 +22,9 @@
 
 namespace leadglass {
 
-// One virtual extended attribute, user.dicom.<keyword>. The keyword is from a fixed set (see
-// header_parser.cc), the value is at most kMaxAttributeBytes of UTF-8, cut between characters.
+// One virtual extended attribute, user.dicom.<keyword>. The keyword is from a fixed set
+// (index/wanted_elements.h) or one that the filing rules ask for (index/further_elements.h), the
+// value is at most kMaxAttributeBytes of UTF-8, cut between characters.
 struct DicomAttribute {
   std::string keyword;
   std::string value;
@@ -62,7 +63,9 @@ struct DicomFacts {
   std::string transfer_syntax_uid;     // (0002,0010); empty where the file has none
   std::string specific_character_set;  // (0008,0005)
 
-  std::vector<DicomAttribute> attributes;  // in tag order, keywords unique, empty values left out
+  // Keywords unique, empty values left out; the fixed set in the order of its tags, then further
+  // ones in theirs.
+  std::vector<DicomAttribute> attributes;
 
   bool operator==(const DicomFacts&) const = default;
 };
@@ -71,8 +74,8 @@ struct DicomFacts {
 inline constexpr size_t kMaxIdentityBytes = 16 << 10;  // PatientID, issuer, UIDs: never cut
 inline constexpr size_t kMaxTextBytes = 4 << 10;       // every other field: cut between characters
 inline constexpr size_t kMaxAttributeBytes = 1 << 10;
-inline constexpr size_t kMaxAttributes = 64;
-inline constexpr size_t kMaxEncodedFactsBytes = 256 << 10;
+inline constexpr size_t kMaxAttributes = 80;
+inline constexpr size_t kMaxEncodedFactsBytes = 288 << 10;
 
 // The fields in a fixed order, little-endian, lengths in front, attributes by the numbers of their
 // keywords; the first byte is a version (2). docs/format.md, "Facts". Some 600 bytes an image: they

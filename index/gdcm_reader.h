@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// ReadWithGdcm: the values of some top-level elements, as GDCM reads them. The only file that knows
-// GDCM. Its exceptions are caught here, its warnings (which quote values) are switched off.
+// ReadWithGdcm: the values of some top-level elements, as GDCM reads them. Besides
+// index/data_dictionary.h the only file that knows GDCM. Its exceptions are caught here, its
+// warnings (which quote values) are switched off.
 //
 // GDCM recurses and trusts lengths: give it only a data set that ElementScan found sound, and only
 // in a process that may die (index/parser_worker.h).

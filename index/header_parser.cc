@@ -24,12 +24,9 @@ struct RawValues {
 };
 
 // Numbers in little-endian order, as GDCM gives them.
-std::string RawOf(const ScannedHeader& header, size_t i) {
-  std::string raw(AsText(header.scan.values[i]));
-  if (kWantedElements[i].kind == ElementKind::kNumber && header.layout.big_endian &&
-      raw.size() >= 2) {
+std::string RawOf(const ScannedHeader& header, std::string raw, ElementKind kind) {
+  if (kind == ElementKind::kNumber && header.layout.big_endian && raw.size() >= 2)
     std::swap(raw[0], raw[1]);
-  }
   return raw;
 }
 
@@ -37,7 +34,9 @@ std::string RawOf(const ScannedHeader& header, size_t i) {
 // must agree, unless the element came twice: then the last one counts (GDCM keeps the first).
 RawValues ReadValues(const ScannedHeader& header, Readers readers) {
   RawValues values;
-  for (size_t i = 0; i < kWantedTags.size(); ++i) values.bytes.push_back(RawOf(header, i));
+  for (size_t i = 0; i < kWantedTags.size(); ++i)
+    values.bytes.push_back(
+        RawOf(header, std::string(AsText(header.scan.values[i])), kWantedElements[i].kind));
   if (readers == Readers::kScanOnly) return values;
   const ScanResult& scan = header.scan;
   const bool any = std::find(scan.found.begin(), scan.found.end(), true) != scan.found.end();
@@ -64,22 +63,22 @@ std::string NumberText(std::string_view raw) {
 }
 
 // UTF-8 without padding; nothing when an identity is over its limit.
-std::optional<std::string> ValueText(const WantedElement& element, std::string_view raw,
+std::optional<std::string> ValueText(ElementKind kind, std::string_view raw,
                                      const CharacterSet& set) {
-  if (element.kind == ElementKind::kNumber) return NumberText(raw);
-  if (element.kind != ElementKind::kIdentity) {
+  if (kind == ElementKind::kNumber) return NumberText(raw);
+  if (kind != ElementKind::kIdentity) {
     raw = raw.substr(0, kMaxRawTextBytes);
   } else if (raw.size() > kMaxIdentityBytes) {
     return std::nullopt;
   }
   static const CharacterSet default_set{std::string_view()};
-  const CharacterSet& used = element.kind == ElementKind::kCode ? default_set : set;
-  const std::string decoded = used.Decode(AsBytes(raw), element.kind == ElementKind::kName);
+  const CharacterSet& used = kind == ElementKind::kCode ? default_set : set;
+  const std::string decoded = used.Decode(AsBytes(raw), kind == ElementKind::kName);
   std::string_view text = TrimPadding(decoded);
-  if (element.kind == ElementKind::kName) {  // empty groups at the end may be left out or not
+  if (kind == ElementKind::kName) {  // empty groups at the end may be left out or not
     while (text.ends_with('=')) text.remove_suffix(1);
   }
-  if (element.kind != ElementKind::kIdentity) return std::string(CutUtf8(text, kMaxTextBytes));
+  if (kind != ElementKind::kIdentity) return std::string(CutUtf8(text, kMaxTextBytes));
   if (text.size() > kMaxIdentityBytes) return std::nullopt;
   return std::string(text);
 }
@@ -107,7 +106,7 @@ HeaderResult MakeFacts(const ScannedHeader& header, Readers readers) {
   const CharacterSet set(values.bytes[WantedIndex(0x00080005)]);
   for (size_t i = 0; i < kWantedElements.size(); ++i) {
     const WantedElement& element = kWantedElements[i];
-    const auto text = ValueText(element, values.bytes[i], set);
+    const auto text = ValueText(element.kind, values.bytes[i], set);
     if (!text) return Unparsed{UnparsedReason::kTooLarge};
     if (element.field != nullptr) facts.*element.field = *text;
     AddAttribute(facts, element.keyword, *text);
@@ -116,6 +115,23 @@ HeaderResult MakeFacts(const ScannedHeader& header, Readers readers) {
                      !facts.sop_instance_uid.empty();
   facts.kind = image ? DicomFacts::Kind::kImage : DicomFacts::Kind::kNoUids;
   return facts;
+}
+
+// By the scan alone: they say nothing about whose image it is.
+std::optional<NeedMore> AddFurther(DicomFacts& facts, const ScannedHeader& header, ByteSpan prefix,
+                                   uint64_t file_size, const FurtherElements& further) {
+  std::vector<uint32_t> tags;
+  for (const FurtherElement& element : further) tags.push_back(element.tag);
+  auto scanned = ScanFurther(header, prefix, file_size, tags);
+  if (const auto* more = std::get_if<NeedMore>(&scanned)) return *more;
+  auto& values = std::get<std::vector<std::string>>(scanned);
+  const CharacterSet set(AsText(header.Value(0x00080005)));
+  for (size_t i = 0; i < further.size(); ++i) {
+    const std::string raw = RawOf(header, std::move(values[i]), further[i].kind);
+    AddAttribute(facts, further[i].keyword,
+                 ValueText(further[i].kind, raw, set).value_or(std::string()));
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -152,12 +168,18 @@ const char* UnparsedName(UnparsedReason reason) {
   return "unknown";
 }
 
-HeaderResult ParseHeader(ByteSpan prefix, uint64_t file_size, Readers readers) {
+HeaderResult ParseHeader(ByteSpan prefix, uint64_t file_size, Readers readers,
+                         const FurtherElements& further) {
   try {
     const auto outcome = ScanHeader(prefix, file_size);
     if (const auto* more = std::get_if<NeedMore>(&outcome)) return *more;
     if (const auto* unparsed = std::get_if<Unparsed>(&outcome)) return *unparsed;
-    return MakeFacts(std::get<ScannedHeader>(outcome), readers);
+    const ScannedHeader& header = std::get<ScannedHeader>(outcome);
+    HeaderResult result = MakeFacts(header, readers);
+    auto* const facts = std::get_if<DicomFacts>(&result);
+    if (facts == nullptr || further.empty() || header.directory) return result;
+    if (const auto more = AddFurther(*facts, header, prefix, file_size, further)) return *more;
+    return result;
   } catch (const std::bad_alloc&) {
     return Unparsed{UnparsedReason::kParserLimit};
   }

@@ -21,6 +21,7 @@
 
 #include "crypto/base/bytes.h"
 #include "index/dicom_facts.h"
+#include "index/further_elements.h"
 
 namespace leadglass {
 
@@ -71,9 +72,11 @@ using HeaderResult = std::variant<DicomFacts, NeedMore, Unparsed>;
 enum class Readers : uint8_t { kGdcmAndScan = 0, kScanOnly = 1 };
 
 // `prefix` is the file's first bytes (all of it, or at least as much as an earlier NeedMore asked
-// for); `file_size` its whole size. Throws nothing, prints nothing. One thread at a
-// time with GDCM, any number without.
+// for); `file_size` its whole size. Of `further` elements those become attributes that are found;
+// where one lies behind kMaxHeaderBytes the file is read without. Throws nothing, prints nothing.
+// One thread at a time with GDCM, any number without.
 HeaderResult ParseHeader(ByteSpan prefix, uint64_t file_size,
-                         Readers readers = Readers::kGdcmAndScan);
+                         Readers readers = Readers::kGdcmAndScan,
+                         const FurtherElements& further = {});
 
 }  // namespace leadglass

@@ -158,6 +158,34 @@ Outcome ScanHeader(ByteSpan bytes, uint64_t file_size) {
   return outcome;
 }
 
+std::variant<std::vector<std::string>, NeedMore> ScanFurther(const ScannedHeader& header,
+                                                             ByteSpan bytes, uint64_t file_size,
+                                                             std::span<const uint32_t> tags) {
+  const Prefix prefix(bytes.first(std::min(bytes.size(), kMaxHeaderBytes)), file_size);
+  const size_t offset = header.layout.data_set_offset;
+  ByteSpan data_set = prefix.bytes().subspan(offset);
+  Inflated inflated;
+  if (header.layout.deflated) {
+    inflated = InflateSome(data_set, kMaxInflatedBytes);
+    data_set = inflated.bytes;
+  }
+  const ScanResult scan = ScanElements(data_set, header.layout, tags, {});
+  const bool ran_out = (scan.end == ScanEnd::kCut && !scan.cut_in_pixels) ||
+                       (scan.end == ScanEnd::kDataEnd && scan.end_offset == data_set.size());
+  if (ran_out && prefix.CanGrow()) {
+    if (header.layout.deflated) {
+      if (inflated.end == Inflated::End::kInputEnd) return prefix.More(0);
+    } else if (const uint64_t needed =
+                   offset + std::max<uint64_t>(scan.needed_bytes, scan.end_offset + 1);
+               needed <= std::min<uint64_t>(file_size, kMaxHeaderBytes)) {
+      return prefix.More(needed);
+    }
+  }
+  std::vector<std::string> values;
+  for (const ByteSpan value : scan.values) values.emplace_back(AsText(value));
+  return values;
+}
+
 std::string_view TrimPadding(std::string_view text) {
   const auto padding = [](char c) { return c == ' ' || c == '\0'; };
   while (!text.empty() && padding(text.back())) text.remove_suffix(1);

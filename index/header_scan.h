@@ -32,6 +32,14 @@ struct ScannedHeader {
 
 std::variant<ScannedHeader, NeedMore, Unparsed> ScanHeader(ByteSpan prefix, uint64_t file_size);
 
+// The bytes of further elements of a header that ScanHeader() gave for the same arguments, one for
+// each of `tags` (ascending, at least one), empty where there is none. A walk of its own, so that
+// what is asked for here changes nothing of what that one found. NeedMore as there; not for what
+// could only stand behind kMaxHeaderBytes, behind pixels, or behind what cannot be walked over.
+std::variant<std::vector<std::string>, NeedMore> ScanFurther(const ScannedHeader& header,
+                                                             ByteSpan prefix, uint64_t file_size,
+                                                             std::span<const uint32_t> tags);
+
 // Whether ScanHeader() says kNotDicom for the first bytes alone: there is neither preamble nor file
 // meta, and they are no data set's. Cheap enough to ask before anything else is done.
 bool CannotBeDicom(ByteSpan first_bytes);

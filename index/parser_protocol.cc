@@ -17,6 +17,7 @@ ByteVector ParseRequest::Encode() const {
   writer.U64(file_size);
   writer.U32(prefix_bytes);
   writer.U8(static_cast<uint8_t>(readers));
+  writer.U16(further_bytes);
   return writer.Take();
 }
 
@@ -26,11 +27,41 @@ std::optional<ParseRequest> ParseRequest::Decode(ByteSpan bytes) {
   request.file_size = reader.U64();
   request.prefix_bytes = reader.U32();
   const uint8_t readers = reader.U8();
+  request.further_bytes = reader.U16();
   if (!reader.Finished() || readers > 1 || request.prefix_bytes > kMaxHeaderBytes) {
     return std::nullopt;
   }
   request.readers = static_cast<Readers>(readers);
   return request;
+}
+
+ByteVector EncodeFurther(const FurtherElements& further) {
+  ByteWriter writer;
+  for (const FurtherElement& element : further) {
+    writer.U32(element.tag);
+    writer.U8(static_cast<uint8_t>(element.kind));
+    writer.Text16(element.keyword);
+  }
+  return writer.Take();
+}
+
+std::optional<FurtherElements> DecodeFurther(ByteSpan bytes) {
+  FurtherElements further;
+  ByteReader reader(bytes);
+  while (reader.remaining() > 0) {
+    FurtherElement element;
+    element.tag = reader.U32();
+    const uint8_t kind = reader.U8();
+    element.keyword = reader.Text16();
+    const bool ascends = further.empty() || further.back().tag < element.tag;
+    if (kind > static_cast<uint8_t>(ElementKind::kNumber) || !ascends || element.keyword.empty() ||
+        element.keyword.size() > kMaxKeywordBytes || further.size() == kMaxFurtherElements)
+      return std::nullopt;
+    element.kind = static_cast<ElementKind>(kind);
+    further.push_back(std::move(element));
+  }
+  if (!reader.Finished()) return std::nullopt;
+  return further;
 }
 
 ByteVector EncodeAnswer(const HeaderResult& answer) {

@@ -16,17 +16,23 @@ inline constexpr uint8_t kWorkerReady = 'R';   // a worker's first byte
 inline constexpr uint8_t kWorkerUnsafe = 'U';  // it could not enter its sandbox, and is gone
 inline constexpr size_t kMaxAnswerBytes = kMaxEncodedFactsBytes + 16;
 
-// The fixed part of a request; `prefix_bytes` bytes of the file follow.
+// The fixed part of a request; `further_bytes` of EncodeFurther() and `prefix_bytes` bytes of the
+// file follow.
 struct ParseRequest {
   uint64_t file_size = 0;
   uint32_t prefix_bytes = 0;
   Readers readers = Readers::kGdcmAndScan;
+  uint16_t further_bytes = 0;
 
-  static constexpr size_t kBytes = 13;
+  static constexpr size_t kBytes = 15;
   ByteVector Encode() const;
   // Nothing for bytes that make no sense.
   static std::optional<ParseRequest> Decode(ByteSpan bytes);
 };
+
+ByteVector EncodeFurther(const FurtherElements& further);
+// Nothing for bytes that break a limit of FurtherElements. No bytes: none.
+std::optional<FurtherElements> DecodeFurther(ByteSpan bytes);
 
 // The answer's body; four bytes of length go before it.
 ByteVector EncodeAnswer(const HeaderResult& answer);

@@ -96,6 +96,11 @@ class Pool : public HeaderParserPool {
       LG_EXCLUDES(mutex_);
   Result<ParseOutcome> ParseAsked(const Asked& asked, const ReadAt& read, uint32_t uid) override;
   void Drop(const Asked& asked) override;
+  void SetFurther(const FurtherElements& further) override LG_EXCLUDES(mutex_) {
+    auto encoded = std::make_shared<const ByteVector>(EncodeFurther(further));
+    MutexLock lock(mutex_);
+    further_ = std::move(encoded);
+  }
 
   Counters counters() const override {
     return {parsed_.load(), started_.load(), lost_.load(), ahead_.load()};
@@ -103,6 +108,13 @@ class Pool : public HeaderParserPool {
 
  private:
   using WorkerPtr = std::unique_ptr<Worker>;
+  using Further = std::shared_ptr<const ByteVector>;  // as it is sent
+  // One file's bytes, as far as they are here.
+  struct Question {
+    ByteSpan prefix;
+    uint64_t file_size = 0;
+    ByteSpan further;
+  };
   // The question that is out, if any.
   struct Out {
     std::shared_ptr<const Asked> asked;
@@ -127,28 +139,33 @@ class Pool : public HeaderParserPool {
   bool WornOut(const Worker& worker) const;
   WorkerPtr TakeIdle(uint32_t uid) LG_REQUIRES(mutex_);
   // False, and nothing, when the worker died, hung or answered nonsense: it must not be used again.
-  bool Send(Worker& worker, ByteSpan prefix, uint64_t file_size, Readers readers) const;
+  bool Send(Worker& worker, const Question& question, Readers readers) const;
   std::optional<HeaderResult> Receive(Worker& worker, size_t prefix_size, uint64_t file_size) const;
+  Further further() const LG_EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return further_;
+  }
   // Counts the answer and gives the worker back, or counts the worker as lost.
   void Done(WorkerPtr worker, bool answered);
   // Of the question that is out; nothing where it is another one, or its worker was `lost`.
   std::optional<HeaderResult> Answer(const Asked& asked, bool& lost) LG_EXCLUDES(mutex_);
-  Result<HeaderResult> AskSomeone(ByteSpan prefix, uint64_t file_size, uint32_t uid, bool lost_one);
+  Result<HeaderResult> AskSomeone(const Question& question, uint32_t uid, bool lost_one);
   // `lost_one`: a worker was lost on these bytes already.
   Result<ParseOutcome> ParseInTurn(ByteVector prefix, const ReadAt& read, uint64_t file_size,
-                                   uint32_t uid, bool lost_one);
+                                   uint32_t uid, const Further& further, bool lost_one);
 
   const Options options_;
   const std::unique_ptr<ParserZygote> zygote_;
   std::atomic<uint64_t> parsed_{0}, started_{0}, lost_{0}, ahead_{0};
 
-  Mutex mutex_;  // never held while a process is started or asked
+  mutable Mutex mutex_;  // never held while a process is started or asked
   CondVar turn_;
   int busy_ LG_GUARDED_BY(mutex_) = 0;
   std::vector<WorkerPtr> idle_ LG_GUARDED_BY(mutex_);  // longest idle first
   bool asking_ LG_GUARDED_BY(mutex_) = false;          // a question for `out_` is being sent
   std::optional<Out> out_ LG_GUARDED_BY(mutex_);
   uint64_t last_ticket_ LG_GUARDED_BY(mutex_) = 0;
+  Further further_ LG_GUARDED_BY(mutex_) = std::make_shared<const ByteVector>();
 };
 
 Result<std::unique_ptr<Worker>> Pool::Spawn(uint32_t uid) {
@@ -208,12 +225,14 @@ void Pool::GiveBack(WorkerPtr worker) {
   }
 }
 
-bool Pool::Send(Worker& worker, ByteSpan prefix, uint64_t file_size, Readers readers) const {
+bool Pool::Send(Worker& worker, const Question& question, Readers readers) const {
   DeadlineSocket socket(worker.process.socket(), SteadyClock::now() + options_.patience);
-  const ParseRequest request{file_size, static_cast<uint32_t>(prefix.size()), readers};
-  ByteVector question = request.Encode();  // one message: each wakes the worker up
-  question.insert(question.end(), prefix.begin(), prefix.end());
-  return socket.Send(question);
+  const ParseRequest request{question.file_size, static_cast<uint32_t>(question.prefix.size()),
+                             readers, static_cast<uint16_t>(question.further.size())};
+  ByteVector message = request.Encode();  // one message: each wakes the worker up
+  for (const ByteSpan part : {question.further, question.prefix})
+    message.insert(message.end(), part.begin(), part.end());
+  return socket.Send(message);
 }
 
 std::optional<HeaderResult> Pool::Receive(Worker& worker, size_t prefix_size,
@@ -245,15 +264,14 @@ void Pool::Done(WorkerPtr worker, bool answered) {
 
 // First with GDCM; if that worker is lost, once more in a fresh one and without it, which is where
 // crashes come from.
-Result<HeaderResult> Pool::AskSomeone(ByteSpan prefix, uint64_t file_size, uint32_t uid,
-                                      bool lost_one) {
+Result<HeaderResult> Pool::AskSomeone(const Question& question, uint32_t uid, bool lost_one) {
   for (const Readers readers : {Readers::kGdcmAndScan, Readers::kScanOnly}) {
     if (lost_one && readers == Readers::kGdcmAndScan) continue;
     auto taken = readers == Readers::kGdcmAndScan ? Take(uid) : Spawn(uid);
     if (!taken) return std::move(taken).error();
     WorkerPtr worker = std::move(taken).value();
-    auto answer = Send(*worker, prefix, file_size, readers)
-                      ? Receive(*worker, prefix.size(), file_size)
+    auto answer = Send(*worker, question, readers)
+                      ? Receive(*worker, question.prefix.size(), question.file_size)
                       : std::nullopt;
     Done(std::move(worker), answer.has_value());
     if (answer) return *std::move(answer);
@@ -287,9 +305,10 @@ std::optional<ParseOutcome> Final(const HeaderResult& answer) {
 }
 
 Result<ParseOutcome> Pool::ParseInTurn(ByteVector prefix, const ReadAt& read, uint64_t file_size,
-                                       uint32_t uid, bool lost_one) {
+                                       uint32_t uid, const Further& further, bool lost_one) {
   while (true) {
-    LG_ASSIGN_OR_RETURN(HeaderResult answer, AskSomeone(prefix, file_size, uid, lost_one));
+    LG_ASSIGN_OR_RETURN(HeaderResult answer,
+                        AskSomeone({prefix, file_size, *further}, uid, lost_one));
     if (auto outcome = Final(answer)) return *std::move(outcome);
     LG_RETURN_IF_ERROR(Extend(prefix, std::get<NeedMore>(answer).bytes, read, file_size));
     lost_one = false;
@@ -316,7 +335,7 @@ Result<ParseOutcome> Pool::Parse(const ReadAt& read, uint64_t file_size, uint32_
   // A PACS's database and logs: no process needs to be woken for what eight bytes tell.
   if (CannotBeDicom(prefix)) return ParseOutcome(Unparsed{UnparsedReason::kNotDicom});
   const Turn turn(*this);
-  return ParseInTurn(std::move(prefix), read, file_size, uid, false);
+  return ParseInTurn(std::move(prefix), read, file_size, uid, further(), false);
 }
 
 std::shared_ptr<const Pool::Asked> Pool::AskAhead(ByteSpan prefix, uint64_t file_size,
@@ -332,6 +351,7 @@ std::shared_ptr<const Pool::Asked> Pool::AskAhead(ByteSpan prefix, uint64_t file
       worker = TakeIdle(uid);
       asking_ = worker != nullptr;
       asked->ticket = ++last_ticket_;
+      asked->further = further_;
     } else if (SteadyClock::now() - out_->since > kAskedLong) {
       forgotten = out_->asked;
     }
@@ -339,7 +359,8 @@ std::shared_ptr<const Pool::Asked> Pool::AskAhead(ByteSpan prefix, uint64_t file
   if (forgotten != nullptr) Drop(*forgotten);
   if (worker == nullptr) return nullptr;
   const bool fit = !WornOut(*worker);
-  const bool sent = fit && Send(*worker, prefix, file_size, Readers::kGdcmAndScan);
+  const bool sent =
+      fit && Send(*worker, {prefix, file_size, *asked->further}, Readers::kGdcmAndScan);
   if (fit && !sent) lost_.fetch_add(1);
   asked->prefix.assign(prefix.begin(), prefix.end());
   asked->file_size = file_size;
@@ -372,7 +393,9 @@ std::optional<HeaderResult> Pool::Answer(const Asked& asked, bool& lost) {
 
 Result<ParseOutcome> Pool::ParseAsked(const Asked& asked, const ReadAt& read, uint32_t uid) {
   bool lost = false;
-  const std::optional<HeaderResult> answer = Answer(asked, lost);
+  std::optional<HeaderResult> answer = Answer(asked, lost);
+  const Further wanted = further();
+  if (wanted != asked.further) answer.reset();
   if (answer) {
     if (auto outcome = Final(*answer)) return *std::move(outcome);
   }
@@ -381,7 +404,7 @@ Result<ParseOutcome> Pool::ParseAsked(const Asked& asked, const ReadAt& read, ui
   if (answer)
     LG_RETURN_IF_ERROR(Extend(prefix, std::get<NeedMore>(*answer).bytes, read, file_size));
   const Turn turn(*this);
-  return ParseInTurn(std::move(prefix), read, file_size, uid, lost);
+  return ParseInTurn(std::move(prefix), read, file_size, uid, wanted, lost);
 }
 
 }  // namespace

@@ -77,11 +77,16 @@ class HeaderParserPool {
   // `prefix` is kTruncated, unless it is the whole file.
   Result<ParseOutcome> Parse(ByteSpan prefix, uint64_t file_size, uint32_t uid);
 
-  // A question that is out: the file's first bytes and its size.
+  // What is read from now on besides the fixed set of elements; see FurtherElements for its order.
+  // Calls that have begun may still read what was wanted before.
+  virtual void SetFurther(const FurtherElements& further) = 0;
+
+  // A question that is out: the file's first bytes and its size, and the further elements.
   struct Asked {
     uint64_t ticket = 0;
     ByteVector prefix;
     uint64_t file_size = 0;
+    std::shared_ptr<const ByteVector> further;
   };
   // Asks about a file that is to be parsed in a moment, and does not wait for the answer: the
   // caller has the file's bytes at hand and other work to do. `prefix` is its first
@@ -91,7 +96,8 @@ class HeaderParserPool {
   virtual std::shared_ptr<const Asked> AskAhead(ByteSpan prefix, uint64_t file_size,
                                                 uint32_t uid) = 0;
   // As Parse(), of a file that still is as it was when it was asked about; `read` is called for
-  // bytes behind the prefix only. Waits for the answer; asks again where it has gone astray.
+  // bytes behind the prefix only. Waits for the answer; asks again where it has gone astray, or
+  // SetFurther() was called since.
   virtual Result<ParseOutcome> ParseAsked(const Asked& asked, const ReadAt& read, uint32_t uid) = 0;
   // The answer is not wanted any more: the file has changed.
   virtual void Drop(const Asked& asked) = 0;

@@ -76,6 +76,10 @@ bool Serve(int socket, const ParserZygoteOptions& options) {
   if (!ReceiveAll(socket, fixed)) return false;
   const auto request = ParseRequest::Decode(fixed);
   if (!request) return false;
+  ByteVector encoded(request->further_bytes);
+  if (!ReceiveAll(socket, encoded)) return false;
+  const auto further = DecodeFurther(encoded);
+  if (!further) return false;
   ByteVector prefix(request->prefix_bytes);
   if (!ReceiveAll(socket, prefix)) return false;
   ByteVector answer;
@@ -84,7 +88,7 @@ bool Serve(int socket, const ParserZygoteOptions& options) {
     if (options.before_parse != nullptr) {
       options.before_parse(socket, prefix.data(), prefix.size());
     }
-    answer = EncodeAnswer(ParseHeader(prefix, request->file_size, request->readers));
+    answer = EncodeAnswer(ParseHeader(prefix, request->file_size, request->readers, *further));
   }
   ByteWriter frame;
   frame.Bytes32(answer);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// The elements that leadglass reads of a header: a fixed set, by ascending tag, as ElementScan
+// The elements that leadglass reads of every header: a fixed set, by ascending tag, as ElementScan
 // needs it; and of the file meta. Each becomes the extended attribute user.dicom.<keyword>; some
 // are fields of DicomFacts as well. Keywords and value representations are those of PS3.6; the
 // elements belong to the modules Patient (PS3.3 C.7.1.1), General Study and Patient Study (C.7.2.1,

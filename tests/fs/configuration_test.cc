@@ -126,7 +126,9 @@ TEST(Configuration, RefusalsSayWhereAndWhat) {
   EXPECT_THAT(WhyNot("[[rule]]\ngroup = 5"), HasSubstr("line 2: 'group' has to be a text"));
   EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"\""), HasSubstr("'group' is empty"));
   EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Modalty = \"CT\""),
-              HasSubstr("line 3: 'Modalty' is not read from headers"));
+              HasSubstr("line 3: 'Modalty' is no keyword of the DICOM data dictionary"));
+  EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.ReferencedStudySequence = \"CT\""),
+              HasSubstr("line 3: 'ReferencedStudySequence' holds no text"));
   EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Modality = []"), HasSubstr("is empty"));
   EXPECT_THAT(WhyNot("[[rule]]\ngroup = \"a\"\nwhere.Modality = { globb = \"C*\" }"),
               HasSubstr("line 3: a condition on Modality"));
@@ -162,6 +164,53 @@ TEST(Configuration, LimitsAreKept) {
   EXPECT_THAT(WhyNot(many), HasSubstr("more than"));
   EXPECT_THAT(WhyNot("default_group = \"" + std::string(2000, 'g') + "\""),
               HasSubstr("longer than"));
+}
+
+// Any keyword may be asked for; those that are not read of every header are told to the parser.
+TEST(Configuration, NotesWhatItsRulesAskForBesides) {
+  const auto parsed = ParseConfiguration(R"(
+[[rule]]
+group = "a"
+where.RequestedProcedureDescription = { glob = "*Thorax*" }
+where.Modality = "CT"
+where.folder = "/archive/ct"
+[[rule]]
+group = "b"
+where.PlanarConfiguration = 1
+where.RequestedProcedureDescription = "Herz"
+)");
+  ASSERT_THAT(parsed, IsOk());
+  EXPECT_EQ(parsed->further,
+            (FurtherElements{{0x00280006, ElementKind::kNumber, "PlanarConfiguration"},
+                             {0x00321060, ElementKind::kText, "RequestedProcedureDescription"}}));
+}
+
+TEST(Configuration, AsksForNoMoreThanAParserIsTold) {
+  const char* const kKeywords[] = {"RequestedProcedureDescription",
+                                   "RequestingPhysician",
+                                   "RequestingService",
+                                   "PlanarConfiguration",
+                                   "PerformedStationAETitle",
+                                   "PerformedStationName",
+                                   "PerformedLocation",
+                                   "ScheduledStudyLocation",
+                                   "ReasonForStudy",
+                                   "StudyStatusID",
+                                   "StudyPriorityID",
+                                   "StudyComments",
+                                   "AdmissionID",
+                                   "CurrentPatientLocation",
+                                   "PatientInstitutionResidence",
+                                   "PatientState",
+                                   "ServiceEpisodeID"};
+  static_assert(std::size(kKeywords) == kMaxFurtherElements + 1);
+  std::string rules;
+  for (size_t i = 0; i < kMaxFurtherElements; ++i)
+    rules += "[[rule]]\ngroup = \"a\"\nwhere." + std::string(kKeywords[i]) + " = \"x\"\n";
+  EXPECT_THAT(ParseConfiguration(rules), IsOk());
+  rules += "[[rule]]\ngroup = \"a\"\nwhere." + std::string(kKeywords[kMaxFurtherElements]) +
+           " = \"x\"\n";
+  EXPECT_THAT(WhyNot(rules), HasSubstr("line 51: 'ServiceEpisodeID' is one too many"));
 }
 
 }  // namespace

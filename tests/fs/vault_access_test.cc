@@ -357,6 +357,53 @@ TEST_F(VaultAccess, RulesCanBeAppliedToStudiesThatAreThere) {
   EXPECT_EQ(access("2024-02-02"), "3004 0750");
 }
 
+constexpr const char* kByProcedure = R"(
+[[rule]]
+group = "oncology"
+where.RequestedProcedureDescription = { glob = "*Staging*" }
+)";
+
+TEST_F(VaultAccess, RulesMayAskForAnyKeyword) {
+  ASSERT_THAT(Configure(kByProcedure), IsOk());
+  const NodeId image = Store("a", {.procedure = "CT Staging"});
+  EXPECT_EQ(AccessTo(Study()), "3004 0750");
+  EXPECT_THAT(vault_->GetXattr(Root(), image, "user.dicom.RequestedProcedureDescription"), IsOk());
+  // Also after a restart, where it is read from the log.
+  Reopen();
+  Store("b", {.study_uid = "2.25.21",
+              .series_uid = "2.25.22",
+              .sop_uid = "2.25.23",
+              .study_date = "20240202",
+              .procedure = "Staging"});
+  EXPECT_EQ(AccessTo(Walk("/archive/b")), "3004 0640");
+  Store("c", {.study_uid = "2.25.31",
+              .series_uid = "2.25.32",
+              .sop_uid = "2.25.33",
+              .study_date = "20240303",
+              .procedure = "Thorax"});
+  EXPECT_EQ(AccessTo(Walk("/archive/c")), "0 0640");
+}
+
+TEST_F(VaultAccess, RulesThatAskForMoreAreAppliedToWhatWasFiledWithoutIt) {
+  Store("a", {.procedure = "CT Staging"});
+  Store("b", {.study_uid = "2.25.21",
+              .series_uid = "2.25.22",
+              .sop_uid = "2.25.23",
+              .study_date = "20240202",
+              .procedure = "Thorax"});
+  ASSERT_THAT(Configure(std::string("default_group = \"radiology\"\n") + kByProcedure), IsOk());
+  ASSERT_EQ(AccessTo(Walk("/archive/a")), "3001 0640");
+  ASSERT_OK_AND_ASSIGN(const auto would, vault_->ApplyRules(kOperator, false));
+  ASSERT_EQ(would.size(), 1u);
+  EXPECT_EQ(would[0].new_gid, kOncology);
+  EXPECT_EQ(would[0].stays, "");
+  EXPECT_EQ(AccessTo(Walk("/archive/a")), "3001 0640");
+  ASSERT_THAT(vault_->ApplyRules(kOperator, true), IsOk());
+  EXPECT_EQ(AccessTo(Walk("/archive/a")), "3004 0640");
+  EXPECT_EQ(AccessTo(Walk("/archive/b")), "3001 0640");
+  EXPECT_THAT(vault_->ApplyRules(kOperator, true), IsOkAndHolds(::testing::IsEmpty()));
+}
+
 // Images of two threads, and an administrator who changes the group meanwhile: in the end all of
 // the study has what was set last.
 TEST_F(VaultAccess, ChangesWhileImagesArriveHoldForAll) {

@@ -307,6 +307,48 @@ TEST_F(VaultGroups, TheTrailTellsOfLocksAndPassphrasesThatDidNotFit) {
   EXPECT_THAT(told, ::testing::HasSubstr("read 0 126 "));  // ENOKEY
 }
 
+// What rules ask for may stand in headers that nobody can read now. It is not guessed: the study
+// might go to those who must not see it.
+TEST_F(VaultGroups, AStudyWhoseImagesCannotBeReadForNewRulesStays) {
+  ImageSpec staged = heart_;
+  staged.procedure = "Staging";
+  Store("h", staged);
+  ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
+  ASSERT_THAT(vault_->SetConfiguration(kOperator,
+                                       "[[rule]]\ngroup = \"radiology\"\n"
+                                       "where.RequestedProcedureDescription = \"Staging\"\n",
+                                       {{"radiology", kRadiology}}),
+              IsOk());
+  for (const bool make : {false, true}) {
+    ASSERT_OK_AND_ASSIGN(const auto moves, vault_->ApplyRules(kOperator, make));
+    ASSERT_EQ(moves.size(), 1u);
+    EXPECT_NE(moves[0].stays, "");
+    EXPECT_EQ(moves[0].new_gid, kCardio);
+    EXPECT_EQ(moves[0].path, StudyPath(Walk("/archive/h")));
+  }
+  ASSERT_THAT(Unlock(kCardio, "mitral"), IsOk());
+  ASSERT_OK_AND_ASSIGN(const auto moves, vault_->ApplyRules(kOperator, true));
+  ASSERT_EQ(moves.size(), 1u);
+  EXPECT_EQ(moves[0].stays, "");
+  EXPECT_EQ(moves[0].new_gid, kRadiology);
+}
+
+// Without an attribute that is not read of every header nothing has to be read; the group is locked
+// all the same, and its study cannot be taken out.
+TEST_F(VaultGroups, ALockedGroupsStudyStaysUnderAnyRules) {
+  Store("h", heart_);
+  Store("l", lung_);
+  ASSERT_THAT(SetPassphrase(kCardio, "mitral"), IsOk());
+  ASSERT_THAT(vault_->LockGroup(kKeyHolder, kCardio), IsOk());
+  ASSERT_THAT(vault_->SetConfiguration(kOperator, "default_group = \"oncology\"\n",
+                                       {{"oncology", kRadiology + 500}}),
+              IsOk());
+  ASSERT_OK_AND_ASSIGN(const auto moves, vault_->ApplyRules(kOperator, true));
+  ASSERT_EQ(moves.size(), 2u);
+  EXPECT_EQ(moves[0].stays.empty() + moves[1].stays.empty(), 1);
+}
+
 TEST_F(VaultGroups, CheckCountsLockedFilesAndCallsThemNoDamage) {
   Store("h", heart_);
   Store("l", lung_);

@@ -7,6 +7,7 @@
 
 #include "index/identity_scan.h"
 #include "tests/support/make_dicom.h"
+#include "tests/support/matchers.h"
 
 namespace leadglass {
 namespace {
@@ -226,6 +227,95 @@ TEST(HeaderParser, AsksForMoreAndThenGivesTheSameAsAtOnce) {
     have = static_cast<size_t>(more->bytes);
     ASSERT_LT(++steps, 8u);
   }
+}
+
+// RequestedProcedureDescription, RequestingPhysician, PlanarConfiguration, by tag.
+const FurtherElements kFurther = {
+    {0x00280006, ElementKind::kNumber, "PlanarConfiguration"},
+    {0x00321032, ElementKind::kName, "RequestingPhysician"},
+    {0x00321060, ElementKind::kText, "RequestedProcedureDescription"},
+};
+
+HeaderResult ParseWithFurther(ByteSpan prefix, uint64_t file_size) {
+  return ParseHeader(prefix, file_size, Readers::kGdcmAndScan, kFurther);
+}
+
+TEST_P(EverySyntax, FurtherElementsAreReadWhereTheyAreWanted) {
+  DicomWriter writer(GetParam());
+  writer.Add(0x00080005, "CS", "ISO_IR 100").Add(0x00080018, "UI", "1.4");
+  writer.BeginSequence(0x00081110).BeginItem().Add(0x00321060, "LO", "of another one");
+  AddIdentity(writer.EndItem().EndSequence()).AddU16(0x00280006, 1);
+  writer.Add(0x00321032, "PN", "M\xfcller^Hans=").Add(0x00321060, "LO", " Thorax\\Herz ");
+  const ByteVector file = writer.Add(0x7FE00010, "OW", std::string(64, 'p')).File();
+  const DicomFacts facts = FactsOf(ParseWithFurther(file, file.size()));
+  EXPECT_EQ(ValueOf(facts, "PlanarConfiguration"), "1");
+  EXPECT_EQ(ValueOf(facts, "RequestingPhysician"), "M\xc3\xbcller^Hans");
+  EXPECT_EQ(ValueOf(facts, "RequestedProcedureDescription"), "Thorax\\Herz");
+  // Nothing else is changed by them.
+  DicomFacts without = facts;
+  without.attributes.resize(facts.attributes.size() - 3);
+  EXPECT_EQ(without, FactsOf(file));
+  EXPECT_THAT(DecodeDicomFacts(EncodeDicomFacts(facts)), IsOkAndHolds(facts));
+}
+
+TEST_P(EverySyntax, WithFurtherElementsItNeverReadsPastItsBytesEither) {
+  const ByteVector file =
+      MakeImage({.procedure = "Thorax", .pixel_bytes = 64, .syntax = GetParam()});
+  for (size_t n = 0; n < file.size(); ++n) {
+    const ByteVector cut(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(n));
+    EXPECT_FALSE(std::holds_alternative<NeedMore>(ParseWithFurther(cut, cut.size()))) << n;
+    const HeaderResult part = ParseWithFurther(cut, file.size());
+    if (const auto* more = std::get_if<NeedMore>(&part)) {
+      EXPECT_GT(more->bytes, n);
+      EXPECT_LE(more->bytes, file.size());
+    }
+  }
+}
+
+// Between what is always read and what rules ask for stand elements of any length.
+TEST(HeaderParser, ReadsOnForFurtherElements) {
+  for (const Syntax syntax : {Syntax::kExplicitLe, Syntax::kDeflated}) {
+    DicomWriter writer(syntax);
+    writer.Add(0x00080018, "UI", "1.4");
+    std::string noise(300 << 10, '\0');
+    uint32_t state = 1;
+    for (char& c : noise) c = static_cast<char>((state = state * 1664525u + 1013904223u) >> 24);
+    AddIdentity(writer).Add(0x00291010, "OB", noise).Add(0x00321060, "LO", "Thorax");
+    const ByteVector file = writer.Add(0x7FE00010, "OW", noise).File();
+    size_t have = kFirstHeaderBytes;
+    EXPECT_EQ(ValueOf(FactsOf(ParseHeader(ByteSpan(file).first(have), file.size())), "PatientID"),
+              "real");
+    for (int steps = 0;; ++steps) {
+      ASSERT_LT(steps, 8);
+      const HeaderResult result = ParseWithFurther(ByteSpan(file).first(have), file.size());
+      const auto* more = std::get_if<NeedMore>(&result);
+      if (more == nullptr) {
+        EXPECT_EQ(ValueOf(FactsOf(result), "RequestedProcedureDescription"), "Thorax");
+        break;
+      }
+      ASSERT_GT(more->bytes, have);
+      have = static_cast<size_t>(more->bytes);
+    }
+    EXPECT_LT(have, file.size()) << "the pixels are not read for it";
+  }
+}
+
+// An image is filed with what is found of them: nothing about them makes it one that is not.
+TEST(HeaderParser, DoesWithoutFurtherElementsThatCannotBeReached) {
+  DicomWriter writer;
+  writer.Add(0x00080018, "UI", "1.4");
+  AddIdentity(writer).Add(0x00291010, "OB", std::string(kMaxHeaderBytes, 'p'));
+  ByteVector file = writer.Add(0x00321060, "LO", "Thorax").File();
+  const HeaderResult far = ParseWithFurther(ByteSpan(file).first(kMaxHeaderBytes), file.size());
+  EXPECT_EQ(ValueOf(FactsOf(far), "RequestedProcedureDescription"), "(missing)");
+  EXPECT_EQ(FactsOf(far).patient_id, "real");
+
+  DicomWriter broken;
+  broken.Add(0x00080018, "UI", "1.4");
+  AddIdentity(broken).AddHeader(0x00280103, "US", 2).Raw(std::string("\0\0", 2));
+  broken.Raw(std::string("\x30\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 12));
+  file = broken.Add(0x00321060, "LO", "Thorax").File();
+  EXPECT_EQ(FactsOf(ParseWithFurther(file, file.size())).patient_id, "real");
 }
 
 TEST(HeaderParser, RefusesAHeaderOverItsLimit) {

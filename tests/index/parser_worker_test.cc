@@ -167,6 +167,51 @@ TEST_F(ParserWorker, ReadsOnWhereTheHeaderIsLongerThanTheFirstStep) {
   EXPECT_EQ(offsets, (std::vector<uint64_t>{0, kFirstHeaderBytes}));
 }
 
+std::string ProcedureOf(const Result<ParseOutcome>& outcome) {
+  if (!outcome || !std::holds_alternative<DicomFacts>(*outcome)) return "(no facts)";
+  for (const DicomAttribute& attribute : std::get<DicomFacts>(*outcome).attributes)
+    if (attribute.keyword == "RequestedProcedureDescription") return attribute.value;
+  return "(missing)";
+}
+
+TEST_F(ParserWorker, ReadsFurtherElementsFromWhenTheyAreWanted) {
+  Start();
+  const ByteVector file = MakeImage({.procedure = "Thorax"});
+  EXPECT_EQ(ProcedureOf(Parse(file)), "(missing)");
+  const FurtherElements further = {
+      {0x00321060, ElementKind::kText, "RequestedProcedureDescription"}};
+  // What is asked ahead before, and answered after.
+  const auto asked = Ahead(file);
+  ASSERT_NE(asked, nullptr);
+  pool_->SetFurther(further);
+  EXPECT_EQ(ProcedureOf(pool_->ParseAsked(*asked, NothingMore(), 1000)), "Thorax");
+  EXPECT_EQ(ProcedureOf(Parse(file)), "Thorax");
+  const auto again = Ahead(file);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(ProcedureOf(pool_->ParseAsked(*again, NothingMore(), 1000)), "Thorax");
+  pool_->SetFurther({});
+  EXPECT_EQ(ProcedureOf(Parse(file)), "(missing)");
+  EXPECT_EQ(pool_->counters().workers_lost, 0u);
+}
+
+TEST(ParserProtocol, FurtherElementsComeBackAsTheyWentAndNoOthersDo) {
+  FurtherElements further;
+  for (uint32_t i = 0; i < kMaxFurtherElements; ++i)
+    further.push_back({0x00321000 + i, ElementKind::kName, std::string(kMaxKeywordBytes, 'K')});
+  const ByteVector encoded = EncodeFurther(further);
+  EXPECT_EQ(DecodeFurther(encoded), further);
+  EXPECT_EQ(DecodeFurther({}), FurtherElements());
+  const size_t one = encoded.size() / kMaxFurtherElements;
+  for (size_t n = 0; n < encoded.size(); ++n)
+    EXPECT_EQ(DecodeFurther(ByteSpan(encoded).first(n)).has_value(), n % one == 0) << n;
+  further.push_back({0x00331000, ElementKind::kName, "K"});
+  EXPECT_EQ(DecodeFurther(EncodeFurther(further)), std::nullopt) << "one too many";
+  further = {{2, ElementKind::kName, "K"}, {1, ElementKind::kName, "L"}};
+  EXPECT_EQ(DecodeFurther(EncodeFurther(further)), std::nullopt) << "out of order";
+  further = {{2, ElementKind::kName, ""}};
+  EXPECT_EQ(DecodeFurther(EncodeFurther(further)), std::nullopt);
+}
+
 TEST_F(ParserWorker, PassesOnTheErrorOfTheReader) {
   Start();
   const auto read = [](uint64_t, MutableByteSpan) -> Result<size_t> {

@@ -33,7 +33,7 @@ grep -q "no-such-group-here" "$WORK/said" || fail "the message does not name the
 refused "$LEADGLASS" config check "$MNT" "$WORK/wrong.toml"
 refused stranger "$LEADGLASS" config show "$MNT"
 same "configuration before the first" "" "$("$LEADGLASS" config show "$MNT" 2>/dev/null)"
-"$LEADGLASS" config check "$MNT" "$WORK/rules.toml" | grep -q "video" || fail "config check lists no groups"
+"$LEADGLASS" config check "$MNT" "$WORK/rules.toml" | holds "video" || fail "config check lists no groups"
 "$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
 "$LEADGLASS" config show "$MNT" | diff "$WORK/rules.toml" - >&2 || fail "config show"
 
@@ -42,9 +42,12 @@ install -d -o 60010 -g 60010 "$MNT/archive/pacs"
 gen_study "$WORK/mr" --instances 2 --size 64 --modality MR --seed 1
 gen_study "$WORK/ct" --instances 2 --size 64 --modality CT --seed 2
 # The dry run says what filing will do.
-"$LEADGLASS" rules test "$MNT" --folder /archive/pacs/x "$WORK"/mr/*/*/*/00001.dcm | grep -q "'catheter lab' (rule 1) wins; group video, also games" ||
+"$LEADGLASS" rules test "$MNT" --folder /archive/pacs/x "$WORK"/mr/*/*/*/00001.dcm | holds "'catheter lab' (rule 1) wins; group video, also games" ||
   fail "rules test on an MR image"
-"$LEADGLASS" rules test "$MNT" "$WORK"/mr/*/*/*/00001.dcm | grep -q "no rule matches; group audio" || fail "rules test elsewhere"
+"$LEADGLASS" rules test "$MNT" "$WORK"/mr/*/*/*/00001.dcm | holds "no rule matches; group audio" || fail "rules test elsewhere"
+# Also by what is not read of every header.
+printf '[[rule]]\nname = "sixteen bits"\ngroup = "video"\nwhere.HighBit = 15\nwhere.RescaleSlope = { from = 1, to = 2 }\n' >"$WORK/deep.toml"
+"$LEADGLASS" rules test "$MNT" --config "$WORK/deep.toml" "$WORK"/mr/*/*/*/00001.dcm | holds "'sixteen bits' (rule 1) wins" || fail "rules test by HighBit"
 
 # A PACS with a umask of its own, as every PACS.
 store() {
@@ -68,7 +71,7 @@ for who in radiologist stranger; do if reads $who "$mr_image"; then fail "$who r
 for who in cardiologist oncologist stranger; do if reads $who "$ct_image"; then fail "$who read the radiologists'"; fi; done
 refused oncologist ls "$ct"
 refused cardiologist rm "$mr_image"
-getfacl -n -c "$mr_image" 2>/dev/null | grep -q "^group:$games:r--" || fail "getfacl shows no further group"
+getfacl -n -c "$mr_image" 2>/dev/null | holds "^group:$games:r--" || fail "getfacl shows no further group"
 
 # The whole study at once, files that were looked at included.
 archived=$(an_image "$MNT/archive/pacs/mr")
@@ -136,14 +139,20 @@ exec 8<&-
 # Rules that changed, for studies that are there: shown, then made. Those that a person changed stay.
 printf 'default_group = "games"\n' >"$WORK/other.toml"
 "$LEADGLASS" config set "$MNT" "$WORK/other.toml" >/dev/null
-"$LEADGLASS" rules apply "$MNT" | grep -q "^2 studies would change" || fail "rules apply shows: $("$LEADGLASS" rules apply "$MNT")"
+"$LEADGLASS" rules apply "$MNT" | holds "^2 studies would change" || fail "rules apply shows: $("$LEADGLASS" rules apply "$MNT")"
 same "while it is only shown" "$audio" "$(stat -c %g "${crs[0]}")"
-"$LEADGLASS" rules apply "$MNT" --yes | grep -q "^2 studies changed" || fail "rules apply"
+"$LEADGLASS" rules apply "$MNT" --yes | holds "^2 studies changed" || fail "rules apply"
 same "the study that nobody touched" "$games" "$(stat -c %g "${crs[0]}")"
 same "one that a person changed" "$audio" "$(stat -c %g "${crs[1]}")"
 same "and another" "$video" "$(stat -c %g "$mr")"
 chgrp "$audio" "$ct"
-"$LEADGLASS" audit "$MNT" | grep -q "rules applied: gid $games" || fail "it is not on record"
+# Images that were filed before a rule asked for it are read for it.
+"$LEADGLASS" config set "$MNT" "$WORK/deep.toml" >/dev/null
+"$LEADGLASS" rules apply "$MNT" --yes | holds "(sixteen bits)" || fail "rules apply by HighBit"
+same "the study whose images were read again" "$video" "$(stat -c %g "${crs[0]}")"
+"$LEADGLASS" config set "$MNT" "$WORK/other.toml" >/dev/null
+"$LEADGLASS" rules apply "$MNT" --yes | holds "^1 studies changed" || fail "rules apply, back again"
+"$LEADGLASS" audit "$MNT" | holds "rules applied: gid $games" || fail "it is not on record"
 
 # root operates the vault without reading it.
 { echo 'root = "none"' && cat "$WORK/rules.toml"; } >"$WORK/none.toml"
@@ -165,5 +174,5 @@ reads radiologist "$mr_image" || fail "the new group after a remount"
 "$LEADGLASS" config show "$MNT" | diff "$WORK/rules.toml" - >&2 || fail "config show after a remount"
 unmount_vault
 "$LEADGLASS" config show "$VAULT" --passphrase-file "$WORK/passphrase" | diff "$WORK/rules.toml" - >&2 || fail "config show of a vault"
-same "version" 5 "$("$LEADGLASS" config set "$VAULT" "$WORK/rules.toml" --passphrase-file "$WORK/passphrase" --json | tr -dc 0-9)"
+same "version" 7 "$("$LEADGLASS" config set "$VAULT" "$WORK/rules.toml" --passphrase-file "$WORK/passphrase" --json | tr -dc 0-9)"
 mount_vault

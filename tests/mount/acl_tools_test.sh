@@ -74,7 +74,7 @@ access() { (cd "$1" && find . | LC_ALL=C sort | xargs -d '\n' getfacl -n && find
 attributes() { (cd "$1" && find . -type f | LC_ALL=C sort | while read -r file; do getfattr -d -m '^user\.' "$file"; done); }
 
 setfacl -m "g:$video:rx" "$study"
-getfacl -np "$study" | grep -qx "group:$video:r-x" || fail "getfacl does not show what setfacl set"
+getfacl -np "$study" | holds -x "group:$video:r-x" || fail "getfacl does not show what setfacl set"
 as 60002 "$video" cat "$study"/*/* >/dev/null || fail "whom the list lets in reads nothing"
 chgrp -R video "$study"
 same "what chgrp -R left behind" 0 "$(find "$study" ! -group video | wc -l)"

@@ -61,7 +61,7 @@ as 60001 "$audio" sh -c 'cat "$1"/*/*' - "$study" >/dev/null
 as 60004 60004 ls "$study" >/dev/null 2>&1 && fail "a stranger sees the study"
 "$LEADGLASS" audit "$MNT" >/dev/null # everything is written now
 
-syslog_has() { grep -aF 'DICOM+RFC3881' "$WORK/syslog" | grep -aF "$1" | grep -aqF "$2"; }
+syslog_has() { grep -aF 'DICOM+RFC3881' "$WORK/syslog" | grep -aF "$1" | holds -aF "$2"; }
 wait_for 10 "the message of reading" syslog_has 'csd-code="110103"' 'UserID="60001"'
 wait_for 10 "the message of storing" syslog_has 'EventActionCode="C"' 'UserID="60010"'
 wait_for 10 "the message of a refusal" syslog_has 'EventOutcomeIndicator="4"' 'UserID="60004"'
@@ -79,20 +79,20 @@ for frame in frames:
     assert xml.fromstring(message.encode()).tag == "AuditMessage"
 PYTHON
 
-journal_has() { entries | grep -aqxF "$1"; }
+journal_has() { entries | holds -axF "$1"; }
 wait_for 10 "the entry of reading" journal_has "LEADGLASS_UID=60001"
 wait_for 10 "the study in an entry" journal_has "LEADGLASS_STUDY=$uid"
 wait_for 10 "the entry of a refusal" journal_has "LEADGLASS_UID=60004"
 wait_for 10 "what an entry says" journal_has "LEADGLASS_ACTION=store"
 
 # No copy has a patient's name.
-if entries | grep -aqF "$name" || grep -aqF "$name" "$WORK/syslog"; then fail "a copy holds a patient's name"; fi
+if entries | holds -aF "$name" || holds -aF "$name" "$WORK/syslog"; then fail "a copy holds a patient's name"; fi
 
 # Nobody takes copies any more: the record goes on.
 kill "${pids[@]}"
 wait "${pids[@]}" 2>/dev/null || true
 rm -f "$MNT"/archive/pacs/*/*/*/00003.dcm
-"$LEADGLASS" audit "$MNT" --json | grep -qF '"action":"remove"' || fail "the removal is not on record"
+"$LEADGLASS" audit "$MNT" --json | holds -F '"action":"remove"' || fail "the removal is not on record"
 
 # What a command does with a vault that is not mounted arrives as well.
 listen "$WORK/syslog2" udp

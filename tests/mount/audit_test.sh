@@ -44,16 +44,16 @@ same "removals" 1 "$(audit --patient "$id" | grep -c '"action":"remove"')"
 same "of nobody" 0 "$(audit --patient no-such-patient | wc -l)"
 same "since tomorrow" 0 "$(audit --since "$(date -d tomorrow +%F)" | wc -l)"
 same "of the last hour" "$(audit | wc -l)" "$(audit --since 1h | wc -l)"
-"$LEADGLASS" audit "$MNT" | grep -q "configure  ok" || fail "the configuration's change in words"
-if audit | grep -qF "${patient% \[*}"; then fail "a patient's name is on record"; fi
+"$LEADGLASS" audit "$MNT" | holds "configure  ok" || fail "the configuration's change in words"
+if audit | holds -F "${patient% \[*}"; then fail "a patient's name is on record"; fi
 refused stranger "$LEADGLASS" audit "$MNT"
 refused "$LEADGLASS" audit "$MNT" --since yesterdayish
-"$LEADGLASS" audit verify "$MNT" | grep -q "whole" || fail "verify of a mounted vault"
+"$LEADGLASS" audit verify "$MNT" | holds "whole" || fail "verify of a mounted vault"
 
 unmount_vault
 audit_offline() { "$LEADGLASS" audit "$@" --passphrase-file "$WORK/passphrase"; }
 [[ $(audit_offline "$VAULT" --json | tail -n 1) == *'"action":"unmount"'* ]] || fail "the unmount is not the last record"
-audit_offline verify "$VAULT" | grep -q "whole" || fail "verify of a vault"
+audit_offline verify "$VAULT" | holds "whole" || fail "verify of a vault"
 if grep -rqaF -e "$id" -e 60001 "$VAULT/audit"; then fail "the trail is in clear"; fi
 
 # One changed byte, and a trail that is gone.

@@ -50,17 +50,17 @@ refused in_user_namespace stranger sh -c 'rm -r "$1"' - "$MNT/archive/ct"
 # Numbers without a name count as numbers do.
 setfacl -m u:61234:rx "$study"
 setpriv --reuid 61234 --regid 61234 --clear-groups "${read_all[@]}" || fail "a user whom only the list knows"
-getfacl -np "$study" | grep -qx "user:61234:r-x" || fail "the list does not show him"
+getfacl -np "$study" | holds -x "user:61234:r-x" || fail "the list does not show him"
 setfacl -x u:61234 "$study"
 refused setpriv --reuid 61234 --regid 61234 --clear-groups "${read_all[@]}"
 chgrp 61235 "$study"
 setpriv --reuid 61236 --regid 61235 --clear-groups "${read_all[@]}" || fail "a group without a name"
-"$LEADGLASS" audit "$MNT" --json | grep -qF '"uid":61234,"user":""' || fail "a user without a name is not on record"
+"$LEADGLASS" audit "$MNT" --json | holds -F '"uid":61234,"user":""' || fail "a user without a name is not on record"
 chgrp "$audio" "$study"
 
 # Processes that end while they are asked about get nothing that they may not have, and the daemon goes on.
 for _ in $(seq 40); do
   stranger sh -c '(ls "$1" & cat "$1"/*/* & kill -9 $$) >/dev/null 2>&1' - "$study" >/dev/null 2>&1 || true
 done
-"$LEADGLASS" audit "$MNT" --user 60004 --json | grep -F '"action":"read"' | grep -qF '"result":"ok"' && fail "a stranger read something"
+"$LEADGLASS" audit "$MNT" --user 60004 --json | grep -F '"action":"read"' | holds -F '"result":"ok"' && fail "a stranger read something"
 by_further_group "${read_all[@]}" || fail "a member after all that"

@@ -103,7 +103,7 @@ refused setfacl -m u:60009:r-x "$study"
 emergency end "$MNT" "$grant" >/dev/null
 closed_to doctor
 same "what the study shows afterwards" "$before" "$(stat -c '%a %g' "$study" "$series" "$view")"
-if getfacl -np "$study" | grep -q 60002; then fail "the user stands in the study's list"; fi
+if getfacl -np "$study" | holds 60002; then fail "the user stands in the study's list"; fi
 
 # Those whom the configuration names, for themselves alone, and not by trying names.
 refused stranger "$LEADGLASS" emergency begin "$MNT" --patient "$id" --reason 'curious' --for 10m
@@ -138,4 +138,4 @@ same "who gave it, to whom and why" 1 "$(events '"action":"emergency"' '"uid":0,
 same "who took it" 1 "$(events '"action":"emergency"' '"uid":60005,' 'on call' '"result":"ok"')"
 [[ $(events '"action":"read"' '"uid":60002,') -gt 0 ]] || fail "what was read is not on record"
 [[ $(events '"action":"emergency"' '"uid":60005,' '"result":"EACCES"') -gt 0 ]] || fail "what was refused is not on record"
-if audit | grep -qF "${patient##*/}"; then fail "a patient's name is on record"; fi
+if audit | holds -F "${patient##*/}"; then fail "a patient's name is on record"; fi

@@ -149,7 +149,7 @@ refused hold_offline remove "$VAULT" "$uid" --reason 'which?'
 hold_offline remove "$VAULT" "$uid" --id "$first" --reason settled >/dev/null
 mount_vault
 refused rm "$image"
-hold remove "$MNT" "${image#"$MNT"}" --reason settled | grep -qF "$second" || fail "hold remove by path"
+hold remove "$MNT" "${image#"$MNT"}" --reason settled | holds -F "$second" || fail "hold remove by path"
 same "holds after the last" "" "$(hold list "$MNT")"
 same "releases on record" 2 "$("$LEADGLASS" audit "$MNT" --study "$uid" | grep -c ' release  ok ')"
 rm -r "$MNT/archive/pacs/held"

@@ -115,8 +115,8 @@ for user in carl nina root rosa sam; do
   [[ $refusals == *"\"$user\""* ]] || fail "what $user was refused is not on record: $refusals"
 done
 for action in hold release emergency emergency-end store; do
-  seen --json | grep -qF "\"action\":\"$action\"" || fail "no '$action' on record"
+  seen --json | holds -F "\"action\":\"$action\"" || fail "no '$action' on record"
 done
-seen | grep -F emergency | grep -qF 'chest pain, unconscious' || fail "the reason of the emergency is not on record"
-"$LEADGLASS" audit verify "$MNT" | grep -q whole || fail "the trail is not whole"
+seen | grep -F emergency | holds -F 'chest pain, unconscious' || fail "the reason of the emergency is not on record"
+"$LEADGLASS" audit verify "$MNT" | holds whole || fail "the trail is not whole"
 unmount_vault

@@ -42,7 +42,7 @@ mr_uid=$(getfattr --absolute-names --only-values -n user.dicom.StudyInstanceUID 
 echo mitral >"$WORK/group.pass"
 echo aortic >"$WORK/wrong.pass"
 said "a group without a passphrase" "no passphrase" group lock "$MNT" video
-group list "$MNT" | grep -q "^video($video)  no passphrase  1 study keys" || fail "group list: $(group list "$MNT")"
+group list "$MNT" | holds "^video($video)  no passphrase  1 study keys" || fail "group list: $(group list "$MNT")"
 group passphrase "$MNT" video --new-passphrase-file "$WORK/group.pass" >/dev/null
 same "unlocked for who set it" "$mr_sum" "$(checksum "$mr")"
 
@@ -98,8 +98,8 @@ exec {given_fd}<&-
 same "the study that was not" "$ct_sum" "$(checksum "$ct")"
 same "names stay" 3 "$(find "$mr_study" -type f | wc -l)"
 same "the other group" "$ct_sum" "$(checksum "$ct")"
-group list "$MNT" --json | grep -q '"locked": true' || fail "group list --json"
-"$LEADGLASS" status "$MNT" | grep -q "^locked group  *video$" || fail "status does not show the locked group"
+group list "$MNT" --json | holds '"locked": true' || fail "group list --json"
+"$LEADGLASS" status "$MNT" | holds "^locked group  *video$" || fail "status does not show the locked group"
 
 # No modality is refused, not one that sends an image again.
 gen_study "$WORK/mr2" --instances 2 --size 64 --modality MR --seed 3
@@ -125,7 +125,7 @@ same "what came while it was locked" "$(checksum "$WORK/mr2${mr2#"$MNT/archive/p
 "$LEADGLASS" rotate "$MNT" --group audio >/dev/null
 said "a group with a passphrase" "has a passphrase" "$LEADGLASS" rotate "$MNT" --group video
 group passphrase "$MNT" video --remove >/dev/null
-group list "$MNT" | grep -q "^video($video)  no passphrase" || fail "group list after --remove: $(group list "$MNT")"
+group list "$MNT" | holds "^video($video)  no passphrase" || fail "group list after --remove: $(group list "$MNT")"
 group passphrase "$MNT" video --new-passphrase-file "$WORK/group.pass" >/dev/null
 same "after other keys" "$mr_sum $ct_sum" "$(checksum "$mr") $(checksum "$ct")"
 
@@ -147,7 +147,7 @@ said "a study on hold" "not permitted" "$LEADGLASS" study shred "$MNT" "$mr_uid"
 said "without --yes" "nothing was done" "$LEADGLASS" study shred "$ct" --reason over
 refused "$LEADGLASS" study shred "$ct" --yes
 same "before" "$ct_sum" "$(checksum "$ct")"
-"$LEADGLASS" study shred "$ct" --reason 'retention is over' --yes | grep -q "^shredded: 3 images" || fail "study shred"
+"$LEADGLASS" study shred "$ct" --reason 'retention is over' --yes | holds "^shredded: 3 images" || fail "study shred"
 said "a shredded image" "Key has been revoked" cat "$ct"
 said "one that was open" "Key has been revoked" head -c 100 <&$open
 exec {open}<&-

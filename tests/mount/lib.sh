@@ -11,6 +11,10 @@ fail() {
 # same WHAT EXPECTED ACTUAL
 same() { [[ $2 == "$3" ]] || fail "$1: expected '$2', got '$3'"; }
 
+# ... | holds PATTERN: whether grep(1) finds it; takes its options. Behind a pipe `grep -q` would end at
+# the first line found, and whoever writes on would fail, and the pipe with it, whatever was found.
+holds() { grep "$@" | cat >/dev/null; }
+
 # refused COMMAND...: passes when the command fails.
 refused() {
   if "$@" 2>/dev/null; then fail "was allowed: ${*//$WORK/}"; fi

@@ -20,7 +20,7 @@ for file in usr/bin/leadglass usr/sbin/mount.fuse.leadglass usr/lib/systemd/syst
   [[ -s $root/$file ]] || fail "the package lacks $file"
 done
 for needed in fuse3 libfuse3-3 libgdcm libleveldb libssl3 libfmt libqrencode4 libseccomp2; do
-  dpkg-deb -f "$deb" Depends | grep -q "$needed" || fail "the package does not depend on $needed"
+  dpkg-deb -f "$deb" Depends | holds "$needed" || fail "the package does not depend on $needed"
 done
 
 # Installed, it makes the system user, once.
@@ -40,7 +40,7 @@ same "users made by an upgrade" 1 "$(wc -l <"$WORK/useradd")"
 export PATH=$root/usr/bin:$root/usr/sbin:$PATH
 hash -r
 same "the program" "$root/usr/bin/leadglass" "$(command -v leadglass)"
-leadglass --version | grep -q "$(dpkg-deb -f "$deb" Version)" || fail "the package's version is not the program's"
+leadglass --version | holds "$(dpkg-deb -f "$deb" Version)" || fail "the package's version is not the program's"
 mapfile -t commands < <(leadglass --help | sed -n '/^Subcommands:/,/^$/p' | sed -n 's/^  \([a-z]*\) .*/\1/p')
 ((${#commands[@]} >= 8)) || fail "only ${#commands[@]} commands in --help"
 # shellcheck source=/dev/null
@@ -57,7 +57,7 @@ mount.fuse.leadglass "$VAULT" "$MNT" -s -o \
   "rw,noauto,nofail,x-systemd.automount,passphrase-file=$WORK/passphrase,state-dir=$WORK/state,durable-close"
 mountpoint -q "$MNT" || fail "the helper returned and nothing is mounted"
 echo text >"$MNT/archive/file"
-leadglass status "$MNT" --json | grep -q '"read_only": *false' || fail "status of what the helper mounted"
+leadglass status "$MNT" --json | holds '"read_only": *false' || fail "status of what the helper mounted"
 leadglass umount "$MNT"
 mount.fuse.leadglass "$VAULT" "$MNT" -o "ro,passphrase-file=$WORK/passphrase,state-dir=$WORK/state"
 same "the file" text "$(<"$MNT/archive/file")"

@@ -35,7 +35,7 @@ mount_vault
 # down may return 0 although its block is lost (the conversion of the unwritten extent fails behind its
 # back; seen on Linux 6.18 with a program that does no more than pwrite and fdatasync). What was
 # acknowledged before that moment has to be there.
-daemon_stopped() { ! cut -d ')' -f 2 /proc/"$(daemon_pid)"/task/*/stat | grep -qv '^ [TtD] '; }
+daemon_stopped() { ! cut -d ')' -f 2 /proc/"$(daemon_pid)"/task/*/stat | holds -v '^ [TtD] '; }
 crash() {
   kill -STOP "$(daemon_pid)"
   wait_for 20 "the daemon to stop" daemon_stopped

@@ -169,6 +169,7 @@ ByteVector MakeImage(const ImageSpec& spec) {
   add(0x00200011, "IS", spec.series_number);
   add(0x00200013, "IS", spec.instance_number);
   w.AddU16(0x00280010, 16).AddU16(0x00280011, 16).AddU16(0x00280100, 8);
+  add(0x00321060, "LO", spec.procedure);
   std::string pixels(spec.pixel_bytes, '\0');
   uint32_t state = 2166136261u;
   for (const char c : spec.sop_uid) state = (state ^ static_cast<uint8_t>(c)) * 16777619u;

@@ -77,7 +77,8 @@ struct ImageSpec {
   std::string modality = "CT";
   std::string series_number = "1";
   std::string instance_number = "1";
-  size_t pixel_bytes = 256;  // of (7FE0,0010), a pattern that depends on `sop_uid`
+  std::string procedure = {};  // RequestedProcedureDescription (0032,1060)
+  size_t pixel_bytes = 256;    // of (7FE0,0010), a pattern that depends on `sop_uid`
   DicomWriter::Syntax syntax = DicomWriter::Syntax::kExplicitLe;
 };
 
