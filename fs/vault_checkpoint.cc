@@ -75,16 +75,24 @@ bool VaultImpl::WantsCheckpoint() const {
 
 Status VaultImpl::MakeCheckpoint(const std::stop_token& stop) {
   Checkpoint checkpoint;
+  {
+    MutexLock lock(commit_mutex_);
+    LG_RETURN_IF_ERROR(CommitGathered());
+    LG_ASSIGN_OR_RETURN(const CommitInfo commit,
+                        CommitRestated({PutSession{session_number_, log_->session()}}));
+    checkpoint.base = commit.start.segment;
+    checkpoint.restated_bytes = 2 * (commit.end.offset - commit.start.offset);
+  }
   std::string next;
   do {
+    LG_ASSIGN_OR_RETURN(const RestatePlan plan, index_->PlanRestate(next, kPieceBytes));
     const int64_t begun = clock_.MonotonicNanos();
     {
       MutexLock lock(commit_mutex_);
       LG_RETURN_IF_ERROR(CommitGathered());
-      LG_ASSIGN_OR_RETURN(Restated piece, index_->Restate(next, kPieceBytes));
-      if (!piece.operations.empty() || checkpoint.base.number == 0) {
+      LG_ASSIGN_OR_RETURN(Restated piece, index_->Restate(plan, kPieceBytes));
+      if (!piece.operations.empty()) {
         LG_ASSIGN_OR_RETURN(const CommitInfo commit, CommitRestated(piece.operations));
-        if (checkpoint.base.number == 0) checkpoint.base = commit.start.segment;
         checkpoint.restated_bytes += 2 * (commit.end.offset - commit.start.offset);
       }
       next = std::move(piece.next);

@@ -41,6 +41,19 @@ struct CheckpointState {
   uint64_t stale_bytes = 0;
 };
 
+// Where in the index the next piece of a checkpoint is found.
+struct RestatePlan {
+  // Keys, from `first` to `last`, of the walk with that letter; what lies between two runs is not
+  // looked at.
+  struct Run {
+    char walk = 0;
+    std::string first;
+    std::string last;
+  };
+  std::vector<Run> runs;
+  std::string next;  // where the next plan begins; empty: there is none
+};
+
 // A piece of a checkpoint.
 struct Restated {
   Operations operations;
@@ -200,11 +213,15 @@ class Index {
 
   // Checkpoints.
   virtual CheckpointState checkpoint() const = 0;
-  // The next piece of what a checkpoint says, as of now: operations that put what the index holds
-  // from `from` on (empty: from the beginning), of about `bytes` bytes; none, now and then, so that
-  // no piece takes long. A log that has all pieces, each committed before anything else is, and a
-  // Checkpoint behind them, gives the same index from any base before the first piece on.
-  virtual Result<Restated> Restate(const std::string& from, size_t bytes) const = 0;
+  // A checkpoint is said in pieces. Each is looked for first, beside whatever is applied meanwhile:
+  // that walks over all that LevelDB keeps of what was erased, which may take long. `from`: the
+  // `next` of what came before, empty for the first; pieces of about `bytes` bytes, and none, now
+  // and then, so that no piece takes long.
+  virtual Result<RestatePlan> PlanRestate(const std::string& from, size_t bytes) const = 0;
+  // Then it is said: operations that put what the index holds there as of now. A log that has all
+  // pieces, each committed before anything else is, and a Checkpoint behind them, gives the same
+  // index from any base on that lies before the first plan was made.
+  virtual Result<Restated> Restate(const RestatePlan& plan, size_t bytes) const = 0;
 
   struct Counts {
     uint64_t inodes = 0;  // exact, kept under replay

@@ -3,7 +3,12 @@
 // What LevelDbIndex does for checkpoints: saying in operations what the tables hold, and telling
 // which records of the log are needed.
 
+#include <leveldb/db.h>
+#include <leveldb/iterator.h>
+#include <leveldb/options.h>
+
 #include <algorithm>
+#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -101,89 +106,140 @@ Status LevelDbIndex::RestateStudyKey(std::string_view value, Operations& out) co
 }
 
 // Where a piece begins is said by the letter of the walk and a key.
-Result<Restated> LevelDbIndex::Restate(const std::string& from, size_t bytes) const {
-  Restated piece;
-  Operations& out = piece.operations;
-  size_t taken = 0, walked = 0;
+//
+// A run ends where a key is left out or an inode's number is: what may come in between later is
+// another's, made by a commit behind the base, and needs no saying. Within an inode nothing is left
+// out: what remains of an extent whose end is overwritten has another key, before its own.
+Result<RestatePlan> LevelDbIndex::PlanRestate(const std::string& from, size_t bytes) const {
+  RestatePlan plan;
+  size_t taken = 0, said = 0, walked = 0;
   std::string last;  // that was passed, and the letter of its walk before it
   char walk = 0;
+  bool in_run = false;
+  size_t kind = from.empty() ? 0 : kRestated.find(from[0]);
+  LG_CHECK(kind != kRestated.npos);
+  std::string begin = from.empty() ? "" : from.substr(1);
   const auto visit = [&](std::string_view key, std::string_view value) -> Result<Next> {
     bool is_said = true;
     if (key[0] == 'I') {
       if (key.size() < keys::kPartSize) return MalformedValue("key of an inode");
       is_said = walk == 'I' ? key[9] <= keys::kFilingPart : key[9] == keys::kNamePart;
     }
-    const bool is_full = taken >= bytes || out.size() >= kMostOperations;
+    const bool is_full = taken >= bytes || said >= kMostOperations;
     if ((is_full && is_said) || walked >= kMostWalked) {
       // Right behind the last one, not this one: an extent has another key when its end is
       // overwritten before the next piece, and what is left of it must not be passed over.
-      piece.next = last + '\0';
+      plan.next = last + '\0';
       return Next::kStop;
     }
     walked += key.size() + value.size();
     last.assign(1, walk).append(key);
-    if (!is_said) return Next::kGoOn;
-    taken += key.size() + value.size();
-    Status restated;
-    switch (walk) {
-      case 'I': restated = RestateInodePart(key, value, out); break;
-      case 'N': restated = RestateName(key, value, out); break;
-      case 'M': restated = RestateSession(key, value, out); break;
-      case 'Y': restated = RestateStudyKey(value, out); break;
-      case 'C': {
-        LG_ASSIGN_OR_RETURN(auto configuration, DecodeRecord<PutConfiguration>(value));
-        out.emplace_back(std::move(configuration));
-        break;
-      }
-      case 'A': {
-        LG_ASSIGN_OR_RETURN(QuoteAudit quote, DecodeRecord<QuoteAudit>(value));
-        out.emplace_back(quote);
-        break;
-      }
-      case 'H': {
-        LG_ASSIGN_OR_RETURN(HoldRecord hold, DecodeRecord<HoldRecord>(value));
-        out.emplace_back(PutHold{std::move(hold)});
-        break;
-      }
-      case 'E': {
-        LG_ASSIGN_OR_RETURN(EmergencyRecord grant, DecodeRecord<EmergencyRecord>(value));
-        out.emplace_back(PutEmergency{std::move(grant)});
-        break;
-      }
-      case 'D': {
-        LG_ASSIGN_OR_RETURN(PutShred shred, DecodeRecord<PutShred>(value));
-        out.emplace_back(std::move(shred));
-        break;
-      }
-      case 'K': {
-        LG_ASSIGN_OR_RETURN(PutRenewals renewals, DecodeRecord<PutRenewals>(value));
-        out.emplace_back(std::move(renewals));
-        break;
-      }
-      case 'P': {
-        LG_ASSIGN_OR_RETURN(EntityRecord entity, DecodeRecord<EntityRecord>(value));
-        out.emplace_back(PutEntity{std::move(entity)});
-        break;
-      }
-      case 'G': {
-        LG_ASSIGN_OR_RETURN(GroupKeyRecord group, DecodeRecord<GroupKeyRecord>(value));
-        out.emplace_back(PutGroupKey{std::move(group)});
-        break;
-      }
-      default: return MalformedValue("key");
+    if (!is_said) {
+      in_run = false;
+      return Next::kGoOn;
     }
-    if (!restated) return restated.error();
+    taken += key.size() + value.size();
+    ++said;
+    if (in_run && key[0] == 'I') {
+      const InodeId before = keys::Be64At(plan.runs.back().last, 1);
+      in_run = keys::Be64At(key, 1) <= before + (walk == 'I' ? 1 : 0);
+    } else {
+      in_run = false;
+    }
+    if (!in_run) {
+      // Where it goes on within an inode, what remains of an extent may get a key before this one.
+      const bool goes_on =
+          plan.runs.empty() && walk == 'I' && begin.starts_with(key.substr(0, keys::kPartSize - 1));
+      plan.runs.push_back({walk, goes_on ? begin : std::string(key), {}});
+    }
+    plan.runs.back().last = key;
+    in_run = true;
     return Next::kGoOn;
   };
-  size_t kind = from.empty() ? 0 : kRestated.find(from[0]);
-  LG_CHECK(kind != kRestated.npos);
-  std::string begin = from.empty() ? "" : from.substr(1);
-  for (; kind < kRestated.size() && piece.next.empty(); ++kind, begin.clear()) {
+  for (; kind < kRestated.size() && plan.next.empty(); ++kind, begin.clear()) {
     walk = kRestated[kind];
+    in_run = false;
     const std::string letter(1, LetterOf(walk));
     LG_RETURN_IF_ERROR(Scan(begin.empty() ? letter : begin, keys::After(letter), visit, false));
   }
+  return plan;
+}
+
+// Never goes past a run's last key, unless it has gone: behind it may lie much that was erased.
+Result<Restated> LevelDbIndex::Restate(const RestatePlan& plan, size_t bytes) const {
+  Restated piece;
+  leveldb::ReadOptions options;
+  options.verify_checksums = true;
+  options.fill_cache = false;
+  std::unique_ptr<leveldb::Iterator> stored;
+  IndexChanges staged;
+  {
+    ReaderLock lock(staged_mutex_);
+    staged = staged_;
+    stored.reset(db_->NewIterator(options));
+  }
+  MergedIterator it(*stored, std::move(staged));
+  size_t taken = 0;
+  for (const RestatePlan::Run& run : plan.runs) {
+    std::string last;
+    for (it.Seek(run.first);; it.Next()) {
+      if (!it.status().ok()) return Damaged(env_->ToError(it.status()));
+      if (!it.Valid() || it.key() > run.last) break;
+      // More than was planned for has come meanwhile.
+      if (taken >= 2 * bytes || piece.operations.size() >= 2 * kMostOperations) {
+        piece.next = run.walk + (last.empty() ? run.first : last + '\0');
+        return piece;
+      }
+      last = it.key();
+      taken += it.key().size() + it.value().size();
+      LG_RETURN_IF_ERROR(RestateKey(run.walk, it.key(), it.value(), piece.operations));
+      if (last == run.last) break;
+    }
+  }
+  piece.next = plan.next;
   return piece;
+}
+
+Status LevelDbIndex::RestateKey(char walk, std::string_view key, std::string_view value,
+                                Operations& out) const {
+  const auto put = [&](auto operation) -> Status {
+    if (!operation) return operation.error();
+    out.emplace_back(*std::move(operation));
+    return {};
+  };
+  switch (walk) {
+    case 'I':
+      if (key[9] > keys::kFilingPart) return {};  // a name: its own walk says it
+      return RestateInodePart(key, value, out);
+    case 'N': return key[9] == keys::kNamePart ? RestateName(key, value, out) : Status();
+    case 'M': return RestateSession(key, value, out);
+    case 'Y': return RestateStudyKey(value, out);
+    case 'C': return put(DecodeRecord<PutConfiguration>(value));
+    case 'A': return put(DecodeRecord<QuoteAudit>(value));
+    case 'D': return put(DecodeRecord<PutShred>(value));
+    case 'K': return put(DecodeRecord<PutRenewals>(value));
+    case 'H': {
+      LG_ASSIGN_OR_RETURN(HoldRecord hold, DecodeRecord<HoldRecord>(value));
+      out.emplace_back(PutHold{std::move(hold)});
+      return {};
+    }
+    case 'E': {
+      LG_ASSIGN_OR_RETURN(EmergencyRecord grant, DecodeRecord<EmergencyRecord>(value));
+      out.emplace_back(PutEmergency{std::move(grant)});
+      return {};
+    }
+    case 'P': {
+      LG_ASSIGN_OR_RETURN(EntityRecord entity, DecodeRecord<EntityRecord>(value));
+      out.emplace_back(PutEntity{std::move(entity)});
+      return {};
+    }
+    case 'G': {
+      LG_ASSIGN_OR_RETURN(GroupKeyRecord group, DecodeRecord<GroupKeyRecord>(value));
+      out.emplace_back(PutGroupKey{std::move(group)});
+      return {};
+    }
+    default: return MalformedValue("key");
+  }
 }
 
 Status LevelDbIndex::VisitRecords(const std::function<bool(const RecordSpace&)>& visitor) const {

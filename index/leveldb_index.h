@@ -102,7 +102,8 @@ class LevelDbIndex final : public Index {
   Status VisitRecords(const std::function<bool(const RecordSpace&)>& visitor) const override;
 
   CheckpointState checkpoint() const override;
-  Result<Restated> Restate(const std::string& from, size_t bytes) const override;
+  Result<RestatePlan> PlanRestate(const std::string& from, size_t bytes) const override;
+  Result<Restated> Restate(const RestatePlan& plan, size_t bytes) const override;
 
   Counts counts() const override;
 
@@ -124,6 +125,8 @@ class LevelDbIndex final : public Index {
   using Visitor = std::function<Result<Next>(std::string_view key, std::string_view value)>;
   Status Scan(const std::string& from, const std::string& to, const Visitor& visitor,
               bool keep_blocks = true) const;
+  // The operations of one key, by the letter of the walk that met it.
+  Status RestateKey(char walk, std::string_view key, std::string_view value, Operations& out) const;
   Status RestateStudyKey(std::string_view value, Operations& out) const;
   Status FillSessions(std::vector<Extent>& extents) const;
   // Whether no extent of the record's file has a byte of it.

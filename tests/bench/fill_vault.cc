@@ -51,6 +51,7 @@ class ParserInThisProcess final : public HeaderParserPool {
     return HeaderParserPool::Parse(ByteSpan(asked.prefix), asked.file_size, uid);
   }
   void Drop(const Asked&) override {}
+  void SetFurther(const FurtherElements&) override {}  // no rules here
   Counters counters() const override { return {}; }
 };
 
