@@ -13,8 +13,10 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
@@ -127,20 +129,53 @@ int SharedRuns(const std::string& plain, const std::vector<std::string>& targets
   return found;
 }
 
+// Texts that are looked for all at once: by their first bytes.
+class TextFinder {
+ public:
+  explicit TextFinder(const std::vector<std::string>& texts) : filter_(size_t{1} << kFilterLog2) {
+    for (const std::string& text : texts) {
+      by_start_[StartOf(text.data())].push_back(&text);
+      filter_[SlotOf(StartOf(text.data()))] = true;
+    }
+  }
+  // Those that stand in `bytes`.
+  std::set<const std::string*> In(const std::string& bytes) const {
+    std::set<const std::string*> found;
+    for (size_t at = 0; at + kLeastString <= bytes.size(); ++at) {
+      const uint64_t start = StartOf(bytes.data() + at);
+      if (!filter_[SlotOf(start)]) continue;
+      const auto those = by_start_.find(start);
+      if (those == by_start_.end()) continue;
+      for (const std::string* text : those->second)
+        if (bytes.compare(at, text->size(), *text) == 0) found.insert(text);
+    }
+    return found;
+  }
+
+ private:
+  static constexpr int kFilterLog2 = 20;
+  static uint64_t StartOf(const char* bytes) {
+    uint64_t start = 0;
+    std::memcpy(&start, bytes, kLeastString);
+    return start;
+  }
+  static size_t SlotOf(uint64_t start) { return start * 0x9e3779b97f4a7c15u >> (64 - kFilterLog2); }
+
+  std::vector<bool> filter_;
+  std::unordered_map<uint64_t, std::vector<const std::string*>> by_start_;
+};
+
 int Strings(const std::string& list, const std::vector<std::string>& targets) {
   std::vector<std::string> strings;
   std::ifstream in(list);
   for (std::string line; std::getline(in, line);)
     if (line.size() >= kLeastString) strings.push_back(line);
-  std::sort(strings.begin(), strings.end());
-  strings.erase(std::unique(strings.begin(), strings.end()), strings.end());
+  const TextFinder finder(strings);
   int found = 0;
   for (const std::string& target : targets) {
-    const std::string bytes = ReadAll(target);
-    for (const std::string& text : strings) {
-      if (::memmem(bytes.data(), bytes.size(), text.data(), text.size()) == nullptr) continue;
+    for (const std::string* text : finder.In(ReadAll(target))) {
       ++found;
-      std::printf("\"%s\" stands in %s\n", text.c_str(), target.c_str());
+      std::printf("\"%s\" stands in %s\n", text->c_str(), target.c_str());
     }
   }
   std::printf("%zu names and ids: %d found\n", strings.size(), found);
