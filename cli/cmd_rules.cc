@@ -246,9 +246,10 @@ void AddRulesCommand(CLI::App& app, Action& action) {
   apply->add_flag("--json", arguments->json, "Print JSON");
   apply->footer(
       "`config set` changes what holds for studies that come. This is for those that are there; "
-      "those whose group, mode or access list a person chose are left as they are, and said to "
-      "stay "
-      "are those of which an image cannot be read for what the rules ask.\n"
+      "those whose group, mode or access list a person chose are left as they are. Those whose "
+      "group "
+      "is locked, or of which an image cannot be read for what the rules ask, stay and are named; "
+      "the exit code is 10 then.\n"
       "Prints the studies' folders, with patients' names: do not keep its output where patients' "
       "data may not be.\n\n"
       "Example:\n  leadglass rules apply /mnt/images && leadglass rules apply /mnt/images --yes");

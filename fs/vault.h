@@ -174,7 +174,8 @@ struct StudyMove {
   std::vector<uint32_t> further;  // groups that may read it, too, from then on
   std::string rule;               // its name; empty: the default
   // Why it is left as it is, although the rules may give it to others: an image has to be read
-  // again for what they ask, and cannot be. Empty: it is not left.
+  // again for what they ask, and cannot be, or the group is locked. For people. Empty: it is not
+  // left.
   std::string stays;
 };
 
@@ -350,9 +351,11 @@ class Vault {
 
   // What the rules in force say of the studies that are there: those that would get another group
   // or other further groups, and, with `make`, get them. Studies whose access a person chose are
-  // left out. Durable on return; an error leaves those before it as they were changed. Reads what
-  // is known of every image; where rules ask for an element that is not always read, also the
-  // headers of images that were filed without it.
+  // left out; those that stay as they are for another reason are told of, with it (`stays`): an
+  // image cannot be read for what the rules ask, or their group is locked. Durable on return; an
+  // error leaves those before it as they were changed. Reads what is known of every image; where
+  // rules ask for an element that is not always read, also the headers of images that were filed
+  // without it.
   virtual Result<std::vector<StudyMove>> ApplyRules(const Person& by, bool make) = 0;
 
   // Legal holds. While a study has one, nothing of it is destroyed, whoever asks: EPERM for the

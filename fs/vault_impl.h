@@ -7,6 +7,8 @@
 // vault_renewal.cc, vault_named.cc, vault_audit.cc, vault_rules.cc, vault_xattr.cc, vault_data.cc,
 // vault_filing.cc, vault_upkeep.cc, vault_space.cc, vault_check.cc, vault_checkpoint.cc.
 
+#include <map>
+
 #include "fs/credentials.h"
 #include "fs/vault_core.h"
 #include "index/dicom_facts.h"

@@ -241,15 +241,15 @@ Result<VaultImpl::ReadFacts> VaultImpl::ReadForRules(InodeId study) {
   LG_ASSIGN_OR_RETURN(const auto entity, index_->GetEntityOfFolder(study));
   if (!entity || (entity->flags & kEntityPinned) != 0) return read;  // no rule is asked
   std::vector<InodeId> images;
+  Status visited;
   LG_RETURN_IF_ERROR(index_->VisitNames(study, 0, [&](const NameRecord& series) {
-    return index_
-        ->VisitNames(series.inode, 0,
-                     [&](const NameRecord& image) {
-                       images.push_back(image.inode);
-                       return true;
-                     })
-        .has_value();
+    visited = index_->VisitNames(series.inode, 0, [&](const NameRecord& image) {
+      images.push_back(image.inode);
+      return true;
+    });
+    return visited.has_value();
   }));
+  LG_RETURN_IF_ERROR(visited);
   for (const InodeId image : images) {
     LG_ASSIGN_OR_RETURN(const auto filing, index_->GetFiling(image));
     if (!filing || filing->facts.empty()) continue;
@@ -268,8 +268,10 @@ Result<VaultImpl::ReadFacts> VaultImpl::ReadForRules(InodeId study) {
       uid = (*state)->record.uid;
     }
     LG_ASSIGN_OR_RETURN(const ParseOutcome outcome, ReadHeaderOf(*state, size, uid, nullptr));
-    // Bytes that are being changed just now: they are filed again.
-    if (const auto* facts = std::get_if<DicomFacts>(&outcome)) read.emplace(image, *facts);
+    if (const auto* unparsed = std::get_if<Unparsed>(&outcome))
+      return Error(Errc::kUnavailable, std::string("an image's header cannot be read again: ") +
+                                           UnparsedText(unparsed->reason));
+    read.emplace(image, std::get<DicomFacts>(outcome));
   }
   return read;
 }

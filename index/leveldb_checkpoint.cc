@@ -3,9 +3,7 @@
 // What LevelDbIndex does for checkpoints: saying in operations what the tables hold, and telling
 // which records of the log are needed.
 
-#include <leveldb/db.h>
 #include <leveldb/iterator.h>
-#include <leveldb/options.h>
 
 #include <algorithm>
 #include <memory>
@@ -30,45 +28,38 @@ constexpr char LetterOf(char walk) { return walk == 'N' ? 'I' : walk; }
 // So many things at most in one piece: an operation is larger than what the index keeps of it, by
 // some hundred bytes at most.
 constexpr size_t kMostOperations = 1'000;
-// So much is walked over at most for one piece, since nothing is committed meanwhile.
+// So much is walked over at most for one piece: a vault that is closed waits for it.
 constexpr size_t kMostWalked = 2u << 20;
 
-Status RestateName(std::string_view key, std::string_view value, Operations& out) {
-  LG_ASSIGN_OR_RETURN(NameRecord name,
-                      DecodeName(keys::Be64At(key, 1), key.substr(keys::kPartSize), value));
-  out.emplace_back(PutName{std::move(name)});
+// Says a record that was read, as the operation that puts it.
+template <typename Put, typename Record>
+Status Say(Result<Record> record, Operations& out) {
+  if (!record) return record.error();
+  out.emplace_back(Put{*std::move(record)});
   return {};
+}
+
+Status RestateName(std::string_view key, std::string_view value, Operations& out) {
+  return Say<PutName>(DecodeName(keys::Be64At(key, 1), key.substr(keys::kPartSize), value), out);
 }
 
 // What an inode is itself.
 Status RestateInodePart(std::string_view key, std::string_view value, Operations& out) {
   const InodeId inode = keys::Be64At(key, 1);
   switch (key[9]) {
-    case keys::kInodePart: {
-      LG_ASSIGN_OR_RETURN(InodeRecord record, DecodeInode(inode, value));
-      out.emplace_back(PutInode{std::move(record)});
-      return {};
-    }
+    case keys::kInodePart: return Say<PutInode>(DecodeInode(inode, value), out);
     case keys::kExtentPart: {
       LG_ASSIGN_OR_RETURN(const Extent extent,
                           DecodeExtent(keys::Be64At(key, keys::kPartSize), value));
       out.emplace_back(PutExtent{inode, extent});
       return {};
     }
-    case keys::kFileKeyPart: {
-      LG_ASSIGN_OR_RETURN(FileKeyRecord record, DecodeRecord<FileKeyRecord>(value));
-      out.emplace_back(PutFileKey{std::move(record)});
-      return {};
-    }
+    case keys::kFileKeyPart: return Say<PutFileKey>(DecodeRecord<FileKeyRecord>(value), out);
     case keys::kXattrPart:
       out.emplace_back(PutXattr{inode, std::string(key.substr(keys::kPartSize)),
                                 ByteVector(value.begin(), value.end())});
       return {};
-    case keys::kFilingPart: {
-      LG_ASSIGN_OR_RETURN(FilingRecord record, DecodeRecord<FilingRecord>(value));
-      out.emplace_back(PutFiling{std::move(record)});
-      return {};
-    }
+    case keys::kFilingPart: return Say<PutFiling>(DecodeRecord<FilingRecord>(value), out);
     default: return MalformedValue("key of an inode");
   }
 }
@@ -168,16 +159,12 @@ Result<RestatePlan> LevelDbIndex::PlanRestate(const std::string& from, size_t by
 // Never goes past a run's last key, unless it has gone: behind it may lie much that was erased.
 Result<Restated> LevelDbIndex::Restate(const RestatePlan& plan, size_t bytes) const {
   Restated piece;
-  leveldb::ReadOptions options;
-  options.verify_checksums = true;
-  options.fill_cache = false;
-  std::unique_ptr<leveldb::Iterator> stored;
-  IndexChanges staged;
-  {
-    ReaderLock lock(staged_mutex_);
-    staged = staged_;
-    stored.reset(db_->NewIterator(options));
+  if (plan.runs.empty()) {
+    piece.next = plan.next;
+    return piece;
   }
+  IndexChanges staged;
+  const auto stored = OpenIterator("A", keys::After("Z"), false, staged);
   MergedIterator it(*stored, std::move(staged));
   size_t taken = 0;
   for (const RestatePlan::Run& run : plan.runs) {
@@ -202,11 +189,7 @@ Result<Restated> LevelDbIndex::Restate(const RestatePlan& plan, size_t bytes) co
 
 Status LevelDbIndex::RestateKey(char walk, std::string_view key, std::string_view value,
                                 Operations& out) const {
-  const auto put = [&](auto operation) -> Status {
-    if (!operation) return operation.error();
-    out.emplace_back(*std::move(operation));
-    return {};
-  };
+  if (key[0] == 'I' && key.size() < keys::kPartSize) return MalformedValue("key of an inode");
   switch (walk) {
     case 'I':
       if (key[9] > keys::kFilingPart) return {};  // a name: its own walk says it
@@ -214,30 +197,14 @@ Status LevelDbIndex::RestateKey(char walk, std::string_view key, std::string_vie
     case 'N': return key[9] == keys::kNamePart ? RestateName(key, value, out) : Status();
     case 'M': return RestateSession(key, value, out);
     case 'Y': return RestateStudyKey(value, out);
-    case 'C': return put(DecodeRecord<PutConfiguration>(value));
-    case 'A': return put(DecodeRecord<QuoteAudit>(value));
-    case 'D': return put(DecodeRecord<PutShred>(value));
-    case 'K': return put(DecodeRecord<PutRenewals>(value));
-    case 'H': {
-      LG_ASSIGN_OR_RETURN(HoldRecord hold, DecodeRecord<HoldRecord>(value));
-      out.emplace_back(PutHold{std::move(hold)});
-      return {};
-    }
-    case 'E': {
-      LG_ASSIGN_OR_RETURN(EmergencyRecord grant, DecodeRecord<EmergencyRecord>(value));
-      out.emplace_back(PutEmergency{std::move(grant)});
-      return {};
-    }
-    case 'P': {
-      LG_ASSIGN_OR_RETURN(EntityRecord entity, DecodeRecord<EntityRecord>(value));
-      out.emplace_back(PutEntity{std::move(entity)});
-      return {};
-    }
-    case 'G': {
-      LG_ASSIGN_OR_RETURN(GroupKeyRecord group, DecodeRecord<GroupKeyRecord>(value));
-      out.emplace_back(PutGroupKey{std::move(group)});
-      return {};
-    }
+    case 'C': return Say<PutConfiguration>(DecodeRecord<PutConfiguration>(value), out);
+    case 'A': return Say<QuoteAudit>(DecodeRecord<QuoteAudit>(value), out);
+    case 'D': return Say<PutShred>(DecodeRecord<PutShred>(value), out);
+    case 'K': return Say<PutRenewals>(DecodeRecord<PutRenewals>(value), out);
+    case 'H': return Say<PutHold>(DecodeRecord<HoldRecord>(value), out);
+    case 'E': return Say<PutEmergency>(DecodeRecord<EmergencyRecord>(value), out);
+    case 'P': return Say<PutEntity>(DecodeRecord<EntityRecord>(value), out);
+    case 'G': return Say<PutGroupKey>(DecodeRecord<GroupKeyRecord>(value), out);
     default: return MalformedValue("key");
   }
 }

@@ -27,6 +27,7 @@ namespace leveldb {
 class Cache;
 class DB;
 class FilterPolicy;
+class Iterator;
 class Logger;
 }  // namespace leveldb
 
@@ -119,6 +120,10 @@ class LevelDbIndex final : public Index {
   Result<std::optional<Record>> ReadRecord(const std::string& key) const;
   template <typename Record>
   Result<std::vector<Record>> RecordsIn(const std::string& from, const std::string& to) const;
+  // For a MergedIterator over [from, to): what LevelDB has, and what is `staged` of that range.
+  // Both as of now, whatever is applied later.
+  std::unique_ptr<leveldb::Iterator> OpenIterator(const std::string& from, const std::string& to,
+                                                  bool keep_blocks, IndexChanges& staged) const;
   // Visits the keys in [from, to) in order. A damaged block is kCorrupt before anything behind it
   // is visited.
   enum class Next { kStop, kGoOn, kSkipInode };

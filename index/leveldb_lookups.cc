@@ -44,19 +44,23 @@ Result<std::optional<Record>> LevelDbIndex::ReadRecord(const std::string& key) c
   return std::optional(std::move(record));
 }
 
-Status LevelDbIndex::Scan(const std::string& from, const std::string& to, const Visitor& visitor,
-                          bool keep_blocks) const {
+std::unique_ptr<leveldb::Iterator> LevelDbIndex::OpenIterator(const std::string& from,
+                                                              const std::string& to,
+                                                              bool keep_blocks,
+                                                              IndexChanges& staged) const {
   leveldb::ReadOptions options;
   options.verify_checksums = true;
   options.fill_cache = keep_blocks;
-  std::unique_ptr<leveldb::Iterator> stored;
+  // Both of one moment: what is settled meanwhile is in both.
+  ReaderLock lock(staged_mutex_);
+  CopyChanges(staged_, from, to, staged);
+  return std::unique_ptr<leveldb::Iterator>(db_->NewIterator(options));
+}
+
+Status LevelDbIndex::Scan(const std::string& from, const std::string& to, const Visitor& visitor,
+                          bool keep_blocks) const {
   IndexChanges staged;
-  {
-    // Both of one moment: what is settled meanwhile is in both.
-    ReaderLock lock(staged_mutex_);
-    CopyChanges(staged_, from, to, staged);
-    stored.reset(db_->NewIterator(options));
-  }
+  const auto stored = OpenIterator(from, to, keep_blocks, staged);
   MergedIterator it(*stored, std::move(staged));
   it.Seek(from);
   int walked = 0;

@@ -404,6 +404,19 @@ TEST_F(VaultAccess, RulesThatAskForMoreAreAppliedToWhatWasFiledWithoutIt) {
   EXPECT_THAT(vault_->ApplyRules(kOperator, true), IsOkAndHolds(::testing::IsEmpty()));
 }
 
+// What its header will be is not known while somebody writes it, and not guessed.
+TEST_F(VaultAccess, AStudyWhoseImageIsBeingOverwrittenStaysUnderRulesThatAskForMore) {
+  const NodeId image = Store("a", {.modality = "MG", .procedure = "Staging"});
+  ASSERT_THAT(Configure(std::string("default_group = \"radiology\"\n") + kByProcedure), IsOk());
+  ASSERT_OK_AND_ASSIGN(OpenFile* const open, vault_->Open(Root(), image, O_WRONLY));
+  ASSERT_THAT(vault_->Write(*open, 0, AsBytes(std::string(2'000, 'x')), false), IsOk());
+  ASSERT_OK_AND_ASSIGN(const auto moves, vault_->ApplyRules(kOperator, true));
+  ASSERT_EQ(moves.size(), 1u);
+  EXPECT_THAT(moves[0].stays, HasSubstr("cannot be read"));
+  EXPECT_EQ(AccessTo(Study()), "3003 0750");
+  vault_->Release(open);
+}
+
 // Images of two threads, and an administrator who changes the group meanwhile: in the end all of
 // the study has what was set last.
 TEST_F(VaultAccess, ChangesWhileImagesArriveHoldForAll) {
