@@ -15,6 +15,7 @@
 #include "cli/control_socket.h"
 #include "cli/emergency_orders.h"
 #include "cli/group_access.h"
+#include "cli/heap_trimmer.h"
 #include "cli/hold_access.h"
 #include "cli/logging.h"
 #include "cli/mount_keeper.h"
@@ -30,6 +31,8 @@
 namespace leadglass {
 
 namespace {
+
+constexpr std::chrono::seconds kTrimPeriod{30};
 
 sigset_t EndingSignals() {
   sigset_t signals;
@@ -195,6 +198,7 @@ ExitCode Serve(const MountPlan& plan, const VaultKeys& keys, Vault& vault, HeadM
   Status looped;
   {
     const HeadKeeper heads(vault, remembered);
+    const HeapTrimmer trimmer(kTrimPeriod);
     const auto control = StartControl(plan, keys, vault, keeper);
     const auto emergency = StartEmergencyDoor(plan, vault, keeper);
     const std::jthread signals = WatchSignals(**session);

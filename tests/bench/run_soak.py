@@ -105,6 +105,7 @@ def main():
         samples = []
         while load.poll() is None:
             samples.append({"room": room(point if arguments.plain else vault),
+                            "index": 0 if arguments.plain else room(vault / "index"),
                             "memory": resident(daemon.pid) if daemon else 0})
             time.sleep(SAMPLE_SECONDS)
         if load.returncode != 0:
@@ -112,6 +113,7 @@ def main():
         result = json.loads(load.stdout.read())
         result["daemon's memory"] = summary(samples, "memory")
         result["room on the disk"] = summary(samples, "room")
+        result["of it the index"] = summary(samples, "index")
         if daemon:
             subprocess.run([arguments.program, "umount", point], check=True, stdout=subprocess.DEVNULL)
             daemon.wait()
