@@ -4,9 +4,9 @@
 // HeapTrimmer: gives memory that the program has freed back to the system, now and then.
 //
 // Each thread allocates from an arena of its own, and what is freed in the middle of one stays
-// resident. A daemon that imports and deletes for weeks would seem to grow without end: in eight
-// minutes of it, what was in use stayed at 57 MB, while what was free and resident went from 13 to
-// 43 MB (docs/performance.md, "A busy day, in short").
+// resident. A daemon that imports and deletes for weeks would seem to grow without end: in six
+// minutes of it, what was in use stayed below 60 MB, while what was free and resident went from 13
+// to 43 MB (docs/performance.md, "A busy day, in short").
 
 #include <chrono>
 #include <thread>

@@ -349,7 +349,7 @@ class Bench:
             self.call(system, "read", folder, *images)
             return self.rate(self.call(system, "read", folder, *images))
 
-        if self.wanted("cold") or self.wanted("warm") or self.wanted("open"):
+        if any(map(self.wanted, ("cold read 1", "cold read 4", "warm read", "cold read member", "open 4K cold"))):
             for system in self.systems:
                 self.call(system, "import", system.root / f"import1-{n}", *images)
         self.each("cold read 1", n, cold("read", self.rate))
@@ -359,7 +359,7 @@ class Bench:
         self.each("open 4K cold", n, cold("open", self.inverse_median))
 
         big = ["--count", 1024, "--seed", n]
-        if self.wanted("random"):
+        if self.wanted("random 4K read cold") or self.wanted("1 GiB cold read"):
             for system in self.systems:
                 self.call(system, "big-write", system.root / "bigs", *big)
         self.each("1 GiB write fsync", n, lambda s: self.rate(self.call(s, "big-write", s.root / "bigs", *big)))
