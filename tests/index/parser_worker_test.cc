@@ -17,14 +17,7 @@
 #include "index/parser_protocol.h"
 #include "tests/support/make_dicom.h"
 #include "tests/support/matchers.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LG_TEST_SANITIZED
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define LG_TEST_SANITIZED
-#endif
-#endif
+#include "tests/support/sanitized.h"
 
 namespace leadglass {
 namespace {
