@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/sanitized.h"
+
 namespace leadglass {
 namespace {
 
@@ -31,14 +33,8 @@ static_assert(!Streamable<SecretBytes>);
 static_assert(!std::is_convertible_v<SecretBytes, ByteSpan>);
 
 // The sanitizers' run-time libraries make mlock(2) succeed without doing anything.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef LG_TEST_SANITIZED
 constexpr bool kMlockIsReal = false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr bool kMlockIsReal = false;
-#else
-constexpr bool kMlockIsReal = true;
-#endif
 #else
 constexpr bool kMlockIsReal = true;
 #endif

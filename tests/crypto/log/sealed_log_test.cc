@@ -8,17 +8,12 @@
 
 #include "crypto/log/frame.h"
 #include "tests/crypto/log/log_fixture.h"
+#include "tests/support/sanitized.h"
 
 namespace leadglass {
 namespace {
 
 using ::testing::ElementsAre;
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define LEADGLASS_SANITIZED 1
-#endif
-#endif
 
 TEST(SealedLog, GivesBackWhatWasAppended) {
   FaultFileSystem fs;
@@ -235,7 +230,7 @@ TEST(SealedLog, KeepsARecordThatEndsInZeros) {
 
 // A rebuild of the index walks the whole log, which may be longer than memory could hold the frames
 // of. Not with a sanitizer, whose allocator does not tell its use.
-#ifndef LEADGLASS_SANITIZED
+#ifndef LG_TEST_SANITIZED
 TEST(SealedLog, RecoveryHoldsTheFramesOfOneSegmentAtATime) {
   constexpr size_t kManyCommits = 40'000;
   FaultFileSystem fs;
