@@ -76,7 +76,9 @@ ExitCode RunMount(const MountArguments& arguments) {
   const auto plan = MakePlan(arguments);
   if (!plan) return Fail(plan.error());
   if (plan->foreground) return RunMountDaemon(*plan, [] {});
-  auto background = Background::Fork();
+  // Without a file the passphrase is asked for on the terminal.
+  auto background = Background::Fork(plan->passphrase_file.empty() ? Background::Session::kWhenReady
+                                                                   : Background::Session::kAtOnce);
   if (!background) return Fail(background.error());
   if (background->is_parent()) return background->AwaitChild();
   return RunMountDaemon(*plan, [&background] { background->Ready(); });

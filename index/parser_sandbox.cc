@@ -177,7 +177,10 @@ void SetCpuTimer(int seconds) {
 }  // namespace
 
 Status ShedPrivileges(int keep, const std::optional<std::pair<uid_t, gid_t>>& run_as) {
-  setsid();
+  // Not a session of its own: Linux deals out the processors by sessions (sched(7), autogroup), and
+  // one that is idle most of the time was seen to wait for half a second. Signals of a terminal's
+  // keys go to its foreground process group, which this is none of.
+  setpgid(0, 0);
   DefaultSignals();
   LG_RETURN_IF_ERROR(KeepOneDescriptor(keep));
   LG_RETURN_IF_ERROR(LeaveRoot(run_as));

@@ -16,9 +16,9 @@ inline constexpr int kCpuSecondsPerFile = 1;
 inline constexpr int kCpuSecondsPerWorker = 30;
 
 // For the zygote: standard streams become /dev/null, every other descriptor but `keep` (which
-// becomes 3) is closed, signals get their defaults, the process leaves the terminal's session,
-// stops being dumpable, and, if it was root, becomes `run_as`, or nobody. Fails when descriptors or
-// root cannot be given up.
+// becomes 3) is closed, signals get their defaults, the process begins a process group of its own
+// in the session that it is in, stops being dumpable, and, if it was root, becomes `run_as`, or
+// nobody. Fails when descriptors or root cannot be given up.
 Status ShedPrivileges(int keep, const std::optional<std::pair<uid_t, gid_t>>& run_as);
 
 // What workers need to confine themselves. Made once, before there are workers: making it takes

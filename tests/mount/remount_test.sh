@@ -49,4 +49,18 @@ if [[ -z ${LEADGLASS_PLAIN:-} ]]; then
   mount_vault -o ro
   refused touch "$MNT/archive/other/new"
   cmp "$MNT/archive/other/big" "$MNT/archive/other/deep/symlink" || fail "read-only mount does not read"
+  unmount_vault
+
+  # In the background. The parser's processes are in the daemon's session: Linux deals out the processors by sessions,
+  # and each close of an image waits for the parser.
+  "$LEADGLASS" mount "$VAULT" "$MNT" --passphrase-file "$WORK/passphrase" --state-dir "$WORK/state" || fail "mount"
+  cp "$MNT/archive/pacs/$(cd "$MNT/archive/pacs" && find . -name '*.dcm' | head -n 1)" "$MNT/archive/one-more.dcm"
+  processes=$(pgrep -f "mount $VAULT $MNT ")
+  (($(wc -l <<<"$processes") >= 3)) || fail "no daemon, parser and worker: $processes"
+  sessions=$(xargs -n 1 ps -o sid= -p <<<"$processes" | sort -u)
+  same "sessions" 1 "$(wc -l <<<"$sessions")"
+  [[ $sessions != "$(ps -o sid= -p $$)" ]] || fail "the daemon is still in the session of who mounted"
+  "$LEADGLASS" umount "$MNT" || fail "umount"
+  processes_gone() { ! pgrep -f "mount $VAULT $MNT "; }
+  wait_for 20 "the end of the daemon" processes_gone
 fi
