@@ -55,6 +55,8 @@ Result<Background> Background::Fork(Session session) {
 ExitCode Background::AwaitChild() {
   const sigset_t signals = PassedOn();
   const UniqueFd signalled(::signalfd(-1, &signals, SFD_CLOEXEC));
+  // Then they end this process alone, and do so at once.
+  if (!signalled) ::sigprocmask(SIG_UNBLOCK, &signals, nullptr);
   std::array<pollfd, 2> ends{{{pipe_.get(), POLLIN, 0}, {signalled.get(), POLLIN, 0}}};
   while (::poll(ends.data(), ends.size(), -1) < 0 && errno == EINTR) {
   }

@@ -30,7 +30,8 @@ class Background {
 
   bool is_parent() const { return child_ != 0; }
   // Parent: kOk as soon as the child is ready, else what it ended with. SIGINT, SIGTERM, SIGHUP and
-  // SIGQUIT are passed on to the child, and then end the process.
+  // SIGQUIT are passed on to the child, and end the process once the child has ended: one that has
+  // blocked them does so when it looks. Without a descriptor to be had they end the process alone.
   ExitCode AwaitChild();
   // Child: leaves the terminal (own session, standard streams to /dev/null, folder "/") and lets
   // the parent go. Once.
