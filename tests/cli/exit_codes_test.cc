@@ -9,6 +9,8 @@
 #include <set>
 #include <string>
 
+#include "tests/support/source_folder.h"
+
 namespace leadglass {
 namespace {
 
@@ -37,7 +39,7 @@ TEST(ExitCodes, CallAFailedSystemCallTheMachinesFaultAndTheRestOurs) {
 
 // docs/cli.md is what scripts are written against: its table lists exactly these numbers.
 TEST(ExitCodes, AreTheOnesInTheManual) {
-  std::ifstream manual(std::string(LEADGLASS_SOURCE_DIR) + "/docs/cli.md");
+  std::ifstream manual(SourceFolder() + "/docs/cli.md");
   ASSERT_TRUE(manual.is_open());
   std::set<int> listed;
   const std::regex row(R"(\| (\d+) \| .*)");

@@ -16,6 +16,7 @@
 #include "tests/fault/disk_parts.h"
 #include "tests/fault/sample_vault.h"
 #include "tests/support/matchers.h"
+#include "tests/support/source_folder.h"
 
 namespace leadglass {
 namespace {
@@ -177,7 +178,7 @@ TEST(UnitOfFailure, OneFlippedBitCostsAtMostOneFile) {
                   outcome == kNamed)
           << kind << ": " << outcome;
   }
-  const std::string path = LEADGLASS_SOURCE_DIR "/docs/threat-model.md";
+  const std::string path = SourceFolder() + "/docs/threat-model.md";
   std::string page = ReadText(path);
   const size_t begin = page.find(kBegin);
   const size_t end = page.find(kEnd);

@@ -169,10 +169,14 @@ class VaultEmergency : public VaultTest {
                 IsOk());
     return records;
   }
+  // And until it is on record, which follows the end.
   bool WaitUntilEnded() {
-    for (int i = 0; i < 200 && !vault_->Emergencies()->empty(); ++i)
+    const auto over = [&] {
+      return vault_->Emergencies()->empty() && !Records(AuditAction::kEmergencyEnd).empty();
+    };
+    for (int i = 0; i < 200 && !over(); ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
-    return vault_->Emergencies()->empty();
+    return over();
   }
 
   MovedClock clock_;

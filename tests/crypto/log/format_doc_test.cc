@@ -12,11 +12,11 @@
 #include "crypto/log/frame.h"
 #include "crypto/log/segment_header.h"
 #include "tests/crypto/log/log_fixture.h"
+#include "tests/support/source_folder.h"
 
 namespace leadglass {
 namespace {
 
-constexpr char kPage[] = LEADGLASS_SOURCE_DIR "/docs/format.md";
 constexpr char kBegin[] = "<!-- dump: made by format_doc_test -->\n```\n";
 constexpr char kEnd[] = "```\n";
 
@@ -63,8 +63,9 @@ std::string TinySegment() {
 }
 
 TEST(FormatPage, ShowsTheBytesOfATinySegment) {
-  std::ifstream in(kPage);
-  ASSERT_TRUE(in) << kPage;
+  const std::string path = SourceFolder() + "/docs/format.md";
+  std::ifstream in(path);
+  ASSERT_TRUE(in) << path;
   std::stringstream text;
   text << in.rdbuf();
   std::string page = text.str();
@@ -75,7 +76,7 @@ TEST(FormatPage, ShowsTheBytesOfATinySegment) {
   ASSERT_NE(end, std::string::npos);
   if (std::getenv("LEADGLASS_UPDATE_DOCS") != nullptr) {
     page.replace(from, end - from, TinySegment());
-    std::ofstream(kPage) << page;
+    std::ofstream(path) << page;
     return;
   }
   EXPECT_EQ(page.substr(from, end - from), TinySegment());
