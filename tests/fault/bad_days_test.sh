@@ -50,7 +50,7 @@ kill -0 "$(daemon_pid)" || fail "the first mount died"
 
 # Three files in as many data records; enough for several segments.
 for name in one two three; do head -c 60000000 /dev/urandom >"$MNT/archive/$name"; done
-(cd "$MNT/archive" && sha256sum one two three) >"$WORK/sums"
+(cd "$MNT/archive" && b2sum one two three) >"$WORK/sums"
 unmount_vault
 save
 
@@ -90,7 +90,7 @@ for name in leadglass.vault keyring; do
     rm "$VAULT/$copy"
     expect 0 "${name#leadglass.}" "$LEADGLASS" status "$VAULT"
     mount_vault
-    (cd "$MNT/archive" && sha256sum --quiet -c "$WORK/sums") || fail "without $copy"
+    (cd "$MNT/archive" && b2sum --quiet -c "$WORK/sums") || fail "without $copy"
     unmount_vault
     [[ -s $VAULT/$copy ]] || fail "$copy was not made again"
     restore
@@ -111,11 +111,11 @@ expect_no_mount 6 'segment'
 # What is left of it can be read: never other bytes, never in silence, nothing written.
 for index in there gone; do
   [[ $index == there ]] || rm -r "$VAULT/index"
-  (cd "$VAULT" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$WORK/before"
+  (cd "$VAULT" && find . -type f -print0 | sort -z | xargs -0 b2sum) >"$WORK/before"
   mount_vault -o salvage
   good=0
   for name in one two three; do
-    if (cd "$MNT/archive" && sha256sum "$name" 2>/dev/null) >"$WORK/sum"; then
+    if (cd "$MNT/archive" && b2sum "$name" 2>/dev/null) >"$WORK/sum"; then
       grep -q "^$(cut -d ' ' -f 1 "$WORK/sum")" "$WORK/sums" || fail "salvaged, wrong bytes of $name"
       good=$((good + 1))
     fi
@@ -125,14 +125,14 @@ for index in there gone; do
   "$LEADGLASS" status "$MNT" >"$WORK/said" || fail "status of a salvaged vault"
   grep -q 'WARNING: segment' "$WORK/said" || fail "status does not say what is lost: $(<"$WORK/said")"
   unmount_vault
-  (cd "$VAULT" && sha256sum --quiet -c "$WORK/before") >&2 || fail "a salvaged vault was written to"
+  (cd "$VAULT" && b2sum --quiet -c "$WORK/before") >&2 || fail "a salvaged vault was written to"
 done
 restore
 patch "${segments[1]}" 30000000
 mount_vault
 good=0
 for name in one two three; do
-  if (cd "$MNT/archive" && sha256sum "$name" 2>"$WORK/said") >"$WORK/sum"; then
+  if (cd "$MNT/archive" && b2sum "$name" 2>"$WORK/said") >"$WORK/sum"; then
     grep -q "^$(cut -d ' ' -f 1 "$WORK/sum")" "$WORK/sums" || fail "wrong bytes of $name, and no error"
     good=$((good + 1))
   else
@@ -150,7 +150,7 @@ patch "${segments[0]}" 20
 patch "${segments[0]}" 600
 patch "${segments[0]}" 1100
 mount_vault
-(cd "$MNT/archive" && sha256sum --quiet -c "$WORK/sums") || fail "the header's other copies did not serve"
+(cd "$MNT/archive" && b2sum --quiet -c "$WORK/sums") || fail "the header's other copies did not serve"
 unmount_vault
 restore
 
@@ -160,7 +160,7 @@ mount_vault
 unmount_vault
 for file in "$VAULT"/index/*; do head -c 5000 /dev/urandom >"$file"; done
 mount_vault
-(cd "$MNT/archive" && sha256sum --quiet -c "$WORK/sums") || fail "after a garbled index"
+(cd "$MNT/archive" && b2sum --quiet -c "$WORK/sums") || fail "after a garbled index"
 unmount_vault
 
 # An older vault than was seen: refused, with the way on.

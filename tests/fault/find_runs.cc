@@ -5,14 +5,13 @@
 // 8 of them distinct, of any file in PLAIN-FOLDER. Exact. Exit status 1: something was found.
 
 #include <algorithm>
-#include <array>
+#include <bit>
 #include <bitset>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <set>
 #include <string>
 #include <string_view>
@@ -43,7 +42,19 @@ std::string ReadAll(const std::string& path) {
     std::fprintf(stderr, "find_runs: cannot read %s\n", path.c_str());
     std::exit(2);
   }
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::string bytes;
+  constexpr size_t kStep = size_t{4} << 20;
+  do {
+    const size_t before = bytes.size();
+    bytes.resize(before + kStep);
+    in.read(bytes.data() + before, kStep);
+    bytes.resize(before + static_cast<size_t>(in.gcount()));
+  } while (in);
+  if (in.bad()) {
+    std::fprintf(stderr, "find_runs: cannot read %s\n", path.c_str());
+    std::exit(2);
+  }
+  return bytes;
 }
 
 uint64_t HashOf(const char* run) {
@@ -57,10 +68,13 @@ uint64_t HashOf(const char* run) {
 }
 
 // Tells for sure which runs were never put in: three bits of one word stand for each, so that a
-// look costs one access to memory.
+// look costs one access to memory. Has a word or two for each run, so that it stays in the
+// processor's cache while they are few.
 class RunFilter {
  public:
-  explicit RunFilter(int log2_words) : shift_(64 - log2_words), words_(size_t{1} << log2_words) {}
+  explicit RunFilter(uint64_t runs)
+      : shift_(64 - std::clamp(static_cast<int>(std::bit_width(runs)), 16, 25)),
+        words_(size_t{1} << (64 - shift_)) {}
   void Put(uint64_t hash) { words_[hash >> shift_] |= Bits(hash); }
   bool MayHold(uint64_t hash) const { return (words_[hash >> shift_] & Bits(hash)) == Bits(hash); }
 
@@ -76,6 +90,7 @@ class RunFilter {
 };
 
 bool IsTelling(std::string_view run) {
+  if (std::memcmp(run.data(), run.data() + 1, run.size() - 1) == 0) return false;  // most are zeros
   std::bitset<256> seen;
   for (const char c : run) seen.set(static_cast<uint8_t>(c));
   return seen.count() >= kDistinct;
@@ -92,8 +107,10 @@ void EachRun(const std::string& bytes, const F& visit) {
 // Three passes: the plaintext into a filter; the targets' runs that it lets through, kept whole;
 // the plaintext again, against those.
 int SharedRuns(const std::string& plain, const std::vector<std::string>& targets) {
-  RunFilter maybe(25);
   const auto plain_files = FilesIn(plain);
+  uint64_t plain_bytes = 0;
+  for (const std::string& file : plain_files) plain_bytes += stdfs::file_size(file);
+  RunFilter maybe(plain_bytes);
   uint64_t runs = 0;
   for (const std::string& file : plain_files) {
     EachRun(ReadAll(file), [&](const char*, uint64_t hash) {
@@ -102,7 +119,7 @@ int SharedRuns(const std::string& plain, const std::vector<std::string>& targets
     });
   }
   std::unordered_set<std::string> candidates;
-  RunFilter kept(22);
+  RunFilter kept(plain_bytes);
   uint64_t looked_at = 0;
   for (const std::string& file : targets) {
     const std::string bytes = ReadAll(file);

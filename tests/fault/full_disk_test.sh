@@ -28,7 +28,7 @@ full=
 for ((i = 1; i <= 120; i++)); do
   { echo "$i"; cat "$WORK/source"; } >"$WORK/next"
   if cp "$WORK/next" "file$i" 2>"$WORK/said"; then
-    (cd "$WORK" && sha256sum next) | sed "s/next/file$i/" >>"$WORK/sums"
+    (cd "$WORK" && b2sum next) | sed "s/next/file$i/" >>"$WORK/sums"
   else
     full=$i
     break
@@ -41,7 +41,7 @@ echo "full after $((full - 1)) files"
 avail=$(stat -f -c '%a * %S' .)
 ((avail < 64000000)) || fail "statfs still promises $((avail)) bytes"
 kill -0 "$(daemon_pid)" || fail "the daemon died"
-sha256sum --quiet -c "$WORK/sums" || fail "a file that was written whole differs"
+b2sum --quiet -c "$WORK/sums" || fail "a file that was written whole differs"
 refused cp "$WORK/next" again
 # The disk is as full for a small file.
 for ((i = 1; i <= 2000; i++)); do (printf x >"small$i") 2>/dev/null || break; done
@@ -55,7 +55,7 @@ cd /
 remount
 cd "$MNT/archive"
 [[ ! -e file1 ]] || fail "a deleted file came back"
-sha256sum --quiet -c "$WORK/sums" || fail "a file differs after remounting"
+b2sum --quiet -c "$WORK/sums" || fail "a file differs after remounting"
 
 # What deleted files took can be written again. (On so small a disk nothing waits for the horizon.)
 rm -f file{2..11} || fail "deleting on a full disk"
@@ -63,7 +63,7 @@ sed -i -E '/ file([2-9]|10|11)$/d' "$WORK/sums"
 cat_room() { cat "$WORK/source" "$WORK/source" "$WORK/source" >room; }
 wait_for 30 "the room of ten deleted files" cat_room
 cmp <(cat "$WORK/source" "$WORK/source" "$WORK/source") room || fail "written into room that came back"
-sha256sum --quiet -c "$WORK/sums" || fail "a file differs after room was given back"
+b2sum --quiet -c "$WORK/sums" || fail "a file differs after room was given back"
 cd /
 
 if grep -q 'error closing' "$WORK/daemon.log"; then fail "the vault could not be closed on a full disk"; fi
@@ -72,7 +72,7 @@ if grep -q 'error closing' "$WORK/daemon.log"; then fail "the vault could not be
 mount -o remount,size=500m "$WORK/disk"
 cp "$WORK/next" "$MNT/archive/later" || fail "there is room again, and it is not used"
 cmp "$WORK/next" "$MNT/archive/later"
-(cd "$MNT/archive" && sha256sum --quiet -c "$WORK/sums")
+(cd "$MNT/archive" && b2sum --quiet -c "$WORK/sums")
 unmount_vault
 "$LEADGLASS" check "$VAULT" "${key[@]}" >/dev/null || fail "check found damage after a full disk"
 
@@ -83,6 +83,6 @@ status=0
 same "exit code of mounting a read-only disk for writing" 5 "$status"
 grep -qi 'read-only' "$WORK/said" || fail "no word of read-only: $(<"$WORK/said")"
 mount_vault -o ro
-(cd "$MNT/archive" && sha256sum --quiet -c "$WORK/sums") || fail "on a read-only disk"
+(cd "$MNT/archive" && b2sum --quiet -c "$WORK/sums") || fail "on a read-only disk"
 refused touch "$MNT/archive/new"
 unmount_vault

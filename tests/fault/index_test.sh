@@ -21,7 +21,7 @@ compare() {
     diff "$WORK/tree" "$WORK/now" | head -n 10 >&2 || true
     fail "$1: the tree differs"
   fi
-  (cd "$MNT/archive" && sha256sum --quiet -c "$WORK/sums") || fail "$1: contents differ"
+  (cd "$MNT/archive" && b2sum --quiet -c "$WORK/sums") || fail "$1: contents differ"
 }
 
 gen_study "$WORK/study" --patients 10 --studies 2 --series 3 --instances $((images / 60)) --size 16
@@ -47,7 +47,7 @@ mount_vault
 cp "$WORK/study/LG001-00002/1/1/00001.dcm" "$MNT/archive/back.dcm"
 chmod 640 "$MNT/archive/folder/hard"
 same "all stand in the view" "$(find "$MNT/archive" -name '*.dcm' | wc -l)" "$(find "$MNT/patients" -type f | wc -l)"
-(cd "$MNT/archive" && find . -type f -print0 | xargs -0 sha256sum >"$WORK/sums")
+(cd "$MNT/archive" && find . -type f -print0 | xargs -0 b2sum >"$WORK/sums")
 everything >"$WORK/tree"
 remount
 compare "after remounting"
@@ -103,7 +103,7 @@ for damage in older other torn-1 torn-2 torn-3 flipped-1 flipped-2 flipped-3 mix
   if [[ $damage == flipped-* ]]; then
     # Damage inside a table shows when it is read: an error, then rebuilt at the next mount.
     everything >"$WORK/now" 2>/dev/null || true
-    (cd "$MNT/archive" && sha256sum -c "$WORK/sums" 2>/dev/null | grep ': FAILED$') &&
+    (cd "$MNT/archive" && b2sum -c "$WORK/sums" 2>/dev/null | grep ': FAILED$') &&
       fail "index $damage: other contents, without an error"
     remount
   fi

@@ -10,8 +10,8 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -137,7 +137,9 @@ HeaderResult ParseLikeTheMount(const std::string& bytes) {
 
 std::string Slurp(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
+  std::ostringstream bytes;
+  bytes << file.rdbuf();
+  return std::move(bytes).str();
 }
 
 TEST(HeaderCorpus, AgreesWithPydicomButForWhatIsWrittenDown) {

@@ -29,13 +29,14 @@ need_real_mount() {
   if [[ -n ${LEADGLASS_PLAIN:-} ]]; then skip "needs a real mount"; fi
 }
 
-# wait_for SECONDS WHAT COMMAND...: polls until the command succeeds.
+# wait_for SECONDS WHAT COMMAND...: polls until the command succeeds, at ever longer intervals.
 wait_for() {
-  local deadline=$((SECONDS + $1)) what=$2
+  local deadline=$((SECONDS + $1)) what=$2 pause=50
   shift 2
   until "$@" >/dev/null 2>&1; do
     ((SECONDS < deadline)) || fail "waited in vain for $what"
-    sleep 0.05
+    sleep "0.$(printf '%03d' $pause)"
+    pause=$((pause < 400 ? pause * 5 / 4 : 500))
   done
 }
 

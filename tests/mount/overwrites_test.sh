@@ -51,7 +51,7 @@ for seed in 1 2 3 4; do
 done
 echo "$count pages in $((SECONDS - begun)) s, then $(vault_bytes) bytes for $live that are live"
 wait_for 180 "the vault to take less than twice what is live" is_small # upkeep gives way to others' load
-same "the database" "$(sha256sum <"$WORK/database")" "$(sha256sum <"$MNT/archive/database")"
+same "the database" "$(b2sum <"$WORK/database")" "$(b2sum <"$MNT/archive/database")"
 unmount_vault
 echo "$(vault_bytes) bytes in the end"
 (($(vault_bytes) < 2 * live + slack)) || fail "the vault takes $(vault_bytes) bytes"
@@ -59,5 +59,5 @@ echo "$(vault_bytes) bytes in the end"
 # From what the log still says.
 rm -r "$VAULT/index"
 mount_vault
-same "the database, with a new index" "$(sha256sum <"$WORK/database")" "$(sha256sum <"$MNT/archive/database")"
+same "the database, with a new index" "$(b2sum <"$WORK/database")" "$(b2sum <"$MNT/archive/database")"
 same "the images, with a new index" "$images" "$(checksums "$MNT/archive/study")"

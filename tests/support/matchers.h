@@ -9,6 +9,11 @@
 #include <gmock/gmock-matchers.h>
 #include <gmock/gmock-more-matchers.h>
 
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "crypto/base/bytes.h"
 #include "crypto/base/result.h"
 
 namespace leadglass {
@@ -54,6 +59,31 @@ MATCHER_P(IsOkAndHolds, expected, "is ok and holds the value") {
     return false;
   }
   return ::testing::ExplainMatchResult(expected, arg.value(), result_listener);
+}
+
+// Contents are held once, however often GoogleMock copies its matchers (a dozen times, and with a
+// sanitizer that took longer than what was tested), and a difference is told by its place.
+MATCHER_P(IsOkAndHoldsContents, expected,
+          "is ok and holds " + (expected->size() > 64
+                                    ? "those " + std::to_string(expected->size()) + " bytes"
+                                    : ::testing::PrintToString(*expected))) {
+  if (!arg.has_value()) {
+    *result_listener << "which failed: " << ToString(arg.error());
+    return false;
+  }
+  if (arg.value() == *expected) return true;
+  if constexpr (requires { arg.value().size(); }) {
+    const auto at = std::ranges::mismatch(arg.value(), *expected).in2 - expected->begin();
+    *result_listener << "which has " << arg.value().size() << " bytes and differs from byte " << at
+                     << " on";
+  }
+  return false;
+}
+inline auto IsOkAndHolds(ByteVector expected) {
+  return IsOkAndHoldsContents(std::make_shared<const ByteVector>(std::move(expected)));
+}
+inline auto IsOkAndHolds(std::string expected) {
+  return IsOkAndHoldsContents(std::make_shared<const std::string>(std::move(expected)));
 }
 
 // Unwraps, failing the test with the error.
