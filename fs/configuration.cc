@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <regex>
+#include <optional>
 #include <set>
 #include <sstream>
+#include <string_view>
+#include <system_error>
 #include <toml.hpp>
 
 #include "fs/duration.h"
@@ -193,24 +195,51 @@ Configuration::Emergency EmergencyOf(const toml::value& value) {
   return emergency;
 }
 
-// "local", "udp:HOST" or "udp:HOST:PORT"; an IPv6 address stands in brackets.
+struct HostAndPort {
+  std::string_view host;
+  uint32_t port = 514;  // syslog's, RFC 5426
+};
+
+// Of "udp:HOST" or "udp:HOST:PORT"; an IPv6 address stands in brackets. Nothing if written
+// otherwise.
+std::optional<HostAndPort> UdpOf(std::string_view text) {
+  constexpr std::string_view kName =
+      "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz._-";
+  constexpr std::string_view kAddress = "0123456789ABCDEFabcdef:.";
+  constexpr size_t kMostDigits = 5;
+  const auto take = [&](std::string_view start) {
+    if (!text.starts_with(start)) return false;
+    text.remove_prefix(start.size());
+    return true;
+  };
+  if (!take("udp:")) return std::nullopt;
+  const bool bracketed = take("[");
+  HostAndPort parts;
+  parts.host = text.substr(0, text.find_first_not_of(bracketed ? kAddress : kName));
+  text.remove_prefix(parts.host.size());
+  if (parts.host.empty() || (bracketed && !take("]"))) return std::nullopt;
+  if (text.empty()) return parts;
+  if (!take(":") || text.size() > kMostDigits) return std::nullopt;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), parts.port);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return parts;
+}
+
 void SetSyslog(const toml::value& value, AuditCopies& copies) {
   const std::string& text = TextOf(value, "'syslog'");
   if (text == "local") {
     copies.syslog = AuditCopies::Syslog::kLocal;
     return;
   }
-  static const std::regex kUdp(
-      R"(udp:(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?)");
-  std::smatch parts;
-  if (!std::regex_match(text, parts, kUdp))
+  const auto udp = UdpOf(text);
+  if (!udp)
     Refuse(value,
            "'syslog' is \"local\", or \"udp:HOST:PORT\" such as \"udp:logs.example.org:514\"");
+  if (udp->port < 1 || udp->port > 65'535)
+    Refuse(value, "'syslog' names port " + std::to_string(udp->port));
   copies.syslog = AuditCopies::Syslog::kUdp;
-  copies.host = parts[1].matched ? parts[1].str() : parts[2].str();
-  const int port = parts[3].matched ? std::stoi(parts[3].str()) : 514;
-  if (port < 1 || port > 65'535) Refuse(value, "'syslog' names port " + std::to_string(port));
-  copies.port = static_cast<uint16_t>(port);
+  copies.host = udp->host;
+  copies.port = static_cast<uint16_t>(udp->port);
 }
 
 AuditCopies AuditCopiesOf(const toml::value& value) {

@@ -58,10 +58,15 @@ TEST(Configuration, SaysWhereCopiesOfTheAuditTrailGo) {
   ASSERT_OK_AND_ASSIGN(const Configuration address, syslog("udp:[2001:db8::7]"));
   EXPECT_EQ(address.audit.host, "2001:db8::7");
   EXPECT_EQ(address.audit.port, 514);
+  ASSERT_OK_AND_ASSIGN(const Configuration both, syslog("udp:[::ffff:192.0.2.7]:10514"));
+  EXPECT_EQ(both.audit.host, "::ffff:192.0.2.7");
+  EXPECT_EQ(both.audit.port, 10514);
   ASSERT_OK_AND_ASSIGN(const Configuration local, syslog("local"));
   EXPECT_EQ(local.audit.syslog, AuditCopies::Syslog::kLocal);
   for (const char* wrong :
-       {"remote", "udp:", "udp:host:0", "udp:host:65536", "udp:a b:514", "tcp:host"})
+       {"remote", "udp:", "udp::514", "udp:host:", "udp:host:0", "udp:host:65536",
+        "udp:host:000514", "udp:host:+514", "udp:host:5x", "udp:host:514:514", "udp:a b:514",
+        "udp:[::1", "udp:[]:514", "udp:[host]", "udp:[::1]514", "tcp:host"})
     EXPECT_THAT(syslog(wrong), FailsWith(Errc::kInvalidArgument)) << wrong;
   EXPECT_THAT(WhyNot("audit = true"), HasSubstr("[audit]"));
   EXPECT_THAT(WhyNot("[audit]\njournal = 1"), HasSubstr("true or false"));
