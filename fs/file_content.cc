@@ -60,6 +60,18 @@ void FileContent::Truncate(uint64_t size) {
   size_ = size;
 }
 
+// Those that the index has in the range.
+Result<std::vector<Extent>> FileContent::Committed(const Index& index, uint64_t from,
+                                                   uint64_t to) const {
+  // As nearly every image is: written at once, in one record.
+  const bool may_be_one = committed_size_ <= kMaxDataLength && committed_limit_ == committed_size_;
+  if (may_be_one) {
+    LG_ASSIGN_OR_RETURN(const auto last, index.ExtentEndingAt(inode_, committed_size_));
+    if (last && last->file_offset <= from) return std::vector<Extent>{*last};
+  }
+  return index.Extents(inode_, from, to);
+}
+
 Result<std::vector<Extent>> FileContent::Resolve(const Index& index, uint64_t from,
                                                  uint64_t to) const {
   std::vector<Extent> parts;
@@ -71,7 +83,7 @@ Result<std::vector<Extent>> FileContent::Resolve(const Index& index, uint64_t fr
   const bool covered =
       pending != pending_.end() && pending->first <= from && pending->second.end() >= to;
   if (!covered && from < committed_to) {
-    LG_ASSIGN_OR_RETURN(committed, index.Extents(inode_, from, committed_to));
+    LG_ASSIGN_OR_RETURN(committed, Committed(index, from, committed_to));
   }
   auto base = committed.begin();
   uint64_t at = from;

@@ -50,6 +50,7 @@ class FileContent {
 
  private:
   void PutPending(const Extent& extent);
+  Result<std::vector<Extent>> Committed(const Index& index, uint64_t from, uint64_t to) const;
 
   InodeId inode_;
   uint64_t size_;

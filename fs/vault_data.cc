@@ -15,6 +15,8 @@ namespace {
 
 // One chunk is what a random read has to decrypt.
 constexpr uint8_t kChunkLog2 = 14;
+// Of a file that is opened: what the kernel asks for when a program reads a page.
+constexpr uint64_t kReadAtOpen = 16u << 10;
 // A commit states all pending extents of a file; this many fit one with room to spare.
 constexpr size_t kPendingLimit = 2000;
 constexpr uint64_t kMaxFileSize = uint64_t{1} << 60;
@@ -187,12 +189,27 @@ Result<OpenFile*> VaultImpl::Open(const Caller& caller, NodeId node, int flags, 
   LG_RETURN_IF_ERROR(Authorise(caller, node, OpeningOf(flags)));
   auto file = OpenAuthorised(node, flags, times);
   if (file) {
+    if (OpeningOf(flags) == Action::kRead) StartReading((*file)->state);
     NoteOpening(caller, **file, OpeningOf(flags));
   } else if (IsKeyError(file.error())) {
     if (const auto record = CurrentRecord(InodeOf(node)))
       Audit(caller, AuditActionOf(OpeningOf(flags)), *record, ToErrno(file.error()));
   }
   return file;
+}
+
+// What is opened to be read is read from its beginning, as a rule. The disk is asked for that while
+// the answer is on its way to the program, and its first read on the way back.
+void VaultImpl::StartReading(const InodePtr& state) {
+  ReaderLock lock(state->mutex);
+  const uint64_t length = std::min<uint64_t>(state->content.size(), kReadAtOpen);
+  const auto parts = state->content.Resolve(*index_, 0, length);
+  // Whatever is wrong is told by the read. Where the beginning was overwritten in pieces, that of
+  // the first one will do.
+  if (!parts || parts->empty() || parts->front().hole) return;
+  const Extent& first = parts->front();
+  if (first.file_offset == first.record.file_offset)
+    log_->StartReading(first.record, static_cast<uint32_t>(first.length));
 }
 
 void VaultImpl::NoteOpening(const Caller& caller, OpenFile& file, Action action) {

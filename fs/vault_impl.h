@@ -349,6 +349,7 @@ class VaultImpl final : public VaultCore {
   // vault_data.cc
   static Action OpeningOf(int flags);
   Result<OpenFile*> OpenAuthorised(NodeId node, int flags, Times times);
+  void StartReading(const InodePtr& state);
   void NoteOpening(const Caller& caller, OpenFile& file, Action action);
   // The inode's lock is held exclusively (Read*: at least shared).
   Status EnsureFileKey(InodeState& state);

@@ -130,6 +130,9 @@ class Index {
   // One more than any cookie ever applied (at least 16; smaller ones are for "." and "..").
   virtual uint64_t next_cookie() const = 0;
 
+  // The extent that ends at that offset, if one does: what is in one piece is found by its end with
+  // one lookup, where a walk may have to look into a table of each of LevelDB's levels.
+  virtual Result<std::optional<Extent>> ExtentEndingAt(InodeId inode, uint64_t end) const = 0;
   // The extents that overlap [from, to), whole and in order.
   virtual Result<std::vector<Extent>> Extents(InodeId inode, uint64_t from, uint64_t to) const = 0;
 

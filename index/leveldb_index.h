@@ -58,6 +58,7 @@ class LevelDbIndex final : public Index {
   Result<std::vector<NameRecord>> AllNames(InodeId parent) const override;
   uint64_t next_cookie() const override;
 
+  Result<std::optional<Extent>> ExtentEndingAt(InodeId inode, uint64_t end) const override;
   Result<std::vector<Extent>> Extents(InodeId inode, uint64_t from, uint64_t to) const override;
   Result<std::optional<ByteVector>> GetXattr(InodeId inode, std::string_view name) const override;
   Result<std::vector<std::string>> XattrNames(InodeId inode) const override;

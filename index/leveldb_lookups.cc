@@ -158,6 +158,15 @@ Status LevelDbIndex::FillSessions(std::vector<Extent>& extents) const {
   return {};
 }
 
+Result<std::optional<Extent>> LevelDbIndex::ExtentEndingAt(InodeId inode, uint64_t end) const {
+  LG_ASSIGN_OR_RETURN(const Value value, Read(keys::Extent(inode, end)));
+  if (!value) return std::optional<Extent>();
+  std::vector<Extent> found(1);
+  LG_ASSIGN_OR_RETURN(found.front(), DecodeExtent(end, *value));
+  LG_RETURN_IF_ERROR(FillSessions(found));
+  return std::optional(found.front());
+}
+
 Result<std::vector<Extent>> LevelDbIndex::Extents(InodeId inode, uint64_t from, uint64_t to) const {
   std::vector<Extent> extents;
   if (from >= to) return extents;

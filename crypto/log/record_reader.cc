@@ -96,7 +96,23 @@ class ChunkOpener {
 Status RecordReader::Read(const FileKeyRef& key, uint64_t inode, const DataRecord& record,
                           uint32_t skip, MutableByteSpan out) {
   if (out.empty()) return {};
-  std::memset(out.data(), 0, out.size());
+  Status status = ReadChunks(key, inode, record, skip, out);
+  if (!status) std::memset(out.data(), 0, out.size());
+  return status;
+}
+
+void RecordReader::StartReading(const DataRecord& record, uint32_t length) {
+  const uint32_t wanted = std::min(length, record.length);
+  if (wanted == 0 || record.chunk_log2 < kMinChunkLog2 || record.chunk_log2 > kMaxChunkLog2) return;
+  const ChunkRange range{1u << record.chunk_log2, record.length, 0,
+                         (wanted - 1) >> record.chunk_log2};
+  // Where the file cannot be opened the read will say so.
+  if (const auto file = files_.Get(record.position.segment))
+    (*file)->StartReading(record.position.offset, kDataFrameSize + range.sealed_end(range.last));
+}
+
+Status RecordReader::ReadChunks(const FileKeyRef& key, uint64_t inode, const DataRecord& record,
+                                uint32_t skip, MutableByteSpan out) {
   if (record.chunk_log2 < kMinChunkLog2 || record.chunk_log2 > kMaxChunkLog2 ||
       record.length > kMaxDataLength || skip > record.length || out.size() > record.length - skip)
     return Error(Errc::kInvalidArgument,
@@ -113,24 +129,22 @@ Status RecordReader::Read(const FileKeyRef& key, uint64_t inode, const DataRecor
   const uint64_t read_from = with_frame ? 0 : first_byte;
   // The disk is asked for both at once, not for one after the other.
   if (!known && !with_frame) file->StartReading(record.position.offset, kDataFrameSize);
-  thread_local ByteVector buffer;
-  buffer.resize(static_cast<size_t>(kDataFrameSize + range.sealed_end(range.last) - read_from));
-  LG_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(record.position.offset + read_from, buffer));
-  if (got != buffer.size()) return Damaged(record);
-  const ByteSpan bytes(buffer);
+  const uint64_t end = kDataFrameSize + range.sealed_end(range.last);
+  thread_local ByteVector buffer;  // grows to the largest read, and goes with its thread
+  if (buffer.size() < end - read_from) buffer.resize(static_cast<size_t>(end - read_from));
+  const MutableByteSpan bytes = MutableByteSpan(buffer).first(static_cast<size_t>(end - read_from));
+  LG_ASSIGN_OR_RETURN(const size_t got, file->ReadAt(record.position.offset + read_from, bytes));
+  if (got != bytes.size()) return Damaged(record);
   if (!known) {
-    LG_ASSIGN_OR_RETURN(frame, FrameOf(*file, record, with_frame ? bytes : ByteSpan{}));
+    LG_ASSIGN_OR_RETURN(frame, FrameOf(*file, record, with_frame ? ByteSpan(bytes) : ByteSpan{}));
     Remember(record.position, frame);
   }
   if (!Describes(frame, record)) return Damaged(record);
   const ByteVector aad = DataAssociatedData(vault_id_, inode, key.generation, record);
   ChunkOpener opener(key, frame, range, aad,
                      bytes.subspan(static_cast<size_t>(first_byte - read_from)));
-  if (const Status status = opener.Into(skip, out); !status) {
-    std::memset(out.data(), 0, out.size());
-    return status.error().code == Errc::kCorrupt ? Damaged(record) : status.error();
-  }
-  return {};
+  const Status opened = opener.Into(skip, out);
+  return opened || opened.error().code != Errc::kCorrupt ? opened : Damaged(record);
 }
 
 // The record's own frame, or else the footer's copy of it.

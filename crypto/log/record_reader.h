@@ -24,6 +24,8 @@ class RecordReader {
   // Contract: SealedLog::ReadData().
   Status Read(const FileKeyRef& key, uint64_t inode, const DataRecord& record, uint32_t skip,
               MutableByteSpan out);
+  // Contract: SealedLog::StartReading().
+  void StartReading(const DataRecord& record, uint32_t length);
 
  private:
   static constexpr size_t kCachedFrames = 256;
@@ -32,6 +34,8 @@ class RecordReader {
     Frame frame;
   };
 
+  Status ReadChunks(const FileKeyRef& key, uint64_t inode, const DataRecord& record, uint32_t skip,
+                    MutableByteSpan out);
   Result<Frame> FrameOf(File& file, const DataRecord& record, ByteSpan bytes);
   static Result<Frame> OwnFrame(File& file, const DataRecord& record, ByteSpan bytes);
   bool Lookup(const Position& position, Frame& frame);

@@ -124,10 +124,19 @@ class SegmentedLog final : public SealedLog {
     return appender_ ? appender_->Sync() : Status{};
   }
 
-  bool PrepareAhead() override { return appender_ && appender_->PrepareAhead(); }
+  bool PrepareAhead() override {
+    const uint64_t reads = reads_.load(std::memory_order_relaxed);
+    const bool nobody_reads = std::exchange(reads_at_prepare_, reads) == reads;
+    return appender_ && appender_->PrepareAhead() && nobody_reads;
+  }
+
+  void StartReading(const DataRecord& record, uint32_t length) override {
+    reader_.StartReading(record, length);
+  }
 
   Status ReadData(const FileKeyRef& key, uint64_t inode, const DataRecord& record, uint32_t skip,
                   MutableByteSpan out) override {
+    reads_.fetch_add(1, std::memory_order_relaxed);
     return reader_.Read(key, inode, record, skip, out);
   }
 
@@ -336,6 +345,8 @@ class SegmentedLog final : public SealedLog {
   RecordReader reader_;
   std::unique_ptr<SegmentCatalog> catalog_;
   std::unique_ptr<Appender> appender_;  // none when read-only
+  std::atomic<uint64_t> reads_{0};
+  uint64_t reads_at_prepare_ = 0;  // of the thread that prepares
   std::atomic<uint64_t> write_counter_{0};
   std::atomic<uint64_t> punched_bytes_{0};  // that this session gave back
 

@@ -182,12 +182,16 @@ class SealedLog {
   virtual Status Sync() = 0;
   // To be called now and then by a thread that has time: does one short step (a few milliseconds)
   // of writing the files of segments to come, which makes later syncs cheaper, and tells whether
-  // there is more to do now. Does nothing where the log was appended to since the call before. What
-  // it makes is given back by Close(), and where the disk has little room.
+  // there is more to do now. Does nothing where the log was appended to since the call before, and
+  // has no more to do now where data was read: who reads needs the disk. What it makes is given
+  // back by Close(), and where the disk has little room.
   virtual bool PrepareAhead() = 0;
   // The newest commit known to be durable.
   virtual Head durable_head() const = 0;
 
+  // Asks the disk for what ReadData() of the record's first `length` bytes will need, and does not
+  // wait for it. A hint: nothing is checked, and no error is told.
+  virtual void StartReading(const DataRecord& record, uint32_t length) = 0;
   // Opens bytes [skip, skip + out.size()) of a data record's plaintext into `out`.
   // kCorrupt: any bit of the chunks touched, or the identity, differs. `out` is then zeroed.
   virtual Status ReadData(const FileKeyRef& key, uint64_t inode, const DataRecord& record,

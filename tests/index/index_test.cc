@@ -324,6 +324,17 @@ TEST_F(IndexTest, GivesTheExtentsThatOverlapARange) {
   EXPECT_EQ(offsets(5, 5), V({}));
 }
 
+TEST_F(IndexTest, FindsAnExtentByItsEnd) {
+  Apply({Session(), PutExtent{20, SampleExtent(0, 10)}, PutExtent{20, SampleHole(10, 10)},
+         PutExtent{21, SampleHole(0, 15)}});
+  ASSERT_OK_AND_ASSIGN(const auto all, index_->Extents(20, 0, 20));
+  ASSERT_THAT(all, ::testing::SizeIs(2));
+  EXPECT_THAT(index_->ExtentEndingAt(20, 10), IsOkAndHolds(std::optional(all[0])));
+  EXPECT_THAT(index_->ExtentEndingAt(20, 20), IsOkAndHolds(std::optional(all[1])));
+  EXPECT_THAT(index_->ExtentEndingAt(20, 15), IsOkAndHolds(std::optional<Extent>()));
+  EXPECT_THAT(index_->ExtentEndingAt(22, 10), IsOkAndHolds(std::optional<Extent>()));
+}
+
 TEST_F(IndexTest, ListsNamesInTheOrderOfTheirCookies) {
   Apply({PutName{SampleName(300, "zebra", 20, 16)}, PutName{SampleName(300, "ant", 21, 17)},
          PutName{SampleName(300, "mole", 22, 18)}, PutName{SampleName(301, "other", 23, 19)}});

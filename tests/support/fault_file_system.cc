@@ -73,6 +73,11 @@ class FaultFile final : public File {
     return node_->bytes.Read(offset, out);
   }
 
+  void StartReading(uint64_t offset, uint64_t length) override {
+    MutexLock lock(fs_.mutex_);
+    fs_.started_reading_.emplace_back(offset, length);
+  }
+
   Status WriteAt(uint64_t offset, ByteSpan data) override {
     MutexLock lock(fs_.mutex_);
     Change change{Change::Kind::kWrite, offset, data.size(), ByteVector(data.begin(), data.end())};
@@ -181,6 +186,11 @@ void FaultFileSystem::FailFrom(uint64_t nth, int error, Lasts lasts, std::set<Ca
 void FaultFileSystem::Heal() {
   MutexLock lock(mutex_);
   plan_ = Plan{};
+}
+
+std::vector<std::pair<uint64_t, uint64_t>> FaultFileSystem::started_reading() const {
+  MutexLock lock(mutex_);
+  return started_reading_;
 }
 
 uint64_t FaultFileSystem::calls() const {

@@ -88,6 +88,9 @@ class FaultFileSystem final : public FileSystem {
   void SetCapacity(uint64_t bytes);
   uint64_t UsedBytes() const;
 
+  // What File::StartReading() was asked for, offset and length, in the order of the calls.
+  std::vector<std::pair<uint64_t, uint64_t>> started_reading() const;
+
   // Flips bits of one byte of a file, durably: damage on the disk. Aborts when there is no such
   // byte.
   void FlipBits(const std::string& path, uint64_t offset, uint8_t mask = 1);
@@ -138,6 +141,7 @@ class FaultFileSystem final : public FileSystem {
   Plan plan_ LG_GUARDED_BY(mutex_);
   uint64_t calls_ LG_GUARDED_BY(mutex_) = 0;
   uint64_t faults_ LG_GUARDED_BY(mutex_) = 0;
+  std::vector<std::pair<uint64_t, uint64_t>> started_reading_ LG_GUARDED_BY(mutex_);
   uint64_t capacity_ LG_GUARDED_BY(mutex_);
 };
 

@@ -43,6 +43,28 @@ TEST(SealedLog, ReadsAnyRangeOfARecord) {
               FailsWith(Errc::kInvalidArgument));
 }
 
+TEST(SealedLog, AsksTheDiskForTheBeginningOfARecord) {
+  FaultFileSystem fs;
+  ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments(8u << 20)));
+  ASSERT_OK_AND_ASSIGN(const Written written, Write(*log, 7, Pattern(10'000, 3)));
+  ASSERT_THAT(log->AppendCommit(AsBytes("commit")), IsOk());
+  ASSERT_THAT(log->Close(), IsOk());
+  log.reset();
+  ASSERT_OK_AND_ASSIGN(log, OpenLog(fs, SmallSegments(8u << 20)));
+  ASSERT_OK_AND_ASSIGN([[maybe_unused]] const Seen seen, RecoverAll(*log));
+  const uint64_t chunk = uint64_t{1} << written.record.chunk_log2;
+  ASSERT_LT(2 * chunk, 10'000u);
+  log->StartReading(written.record, 0);
+  log->StartReading(written.record, 1);
+  log->StartReading(written.record, static_cast<uint32_t>(chunk) + 1);
+  log->StartReading(written.record, UINT32_MAX);
+  const uint64_t at = written.record.position.offset;
+  const auto place = [&](uint64_t sealed) { return std::pair(at, kDataFrameSize + sealed); };
+  EXPECT_THAT(fs.started_reading(),
+              ElementsAre(place(chunk + kTagBytes), place(2 * (chunk + kTagBytes)),
+                          place(BodyLength(RecordKind::kData, 10'000, written.record.chunk_log2))));
+}
+
 TEST(SealedLog, RefusesARecordUnderAnyOtherIdentity) {
   FaultFileSystem fs;
   ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, SmallSegments(8u << 20)));

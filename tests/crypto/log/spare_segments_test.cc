@@ -145,6 +145,21 @@ TEST(SpareSegmentsOfALog, ArePreparedOnlyWhileNobodyAppends) {
   EXPECT_FALSE(log->PrepareAhead());
 }
 
+TEST(SpareSegmentsOfALog, AskForOneStepACallWhileSomebodyReads) {
+  FaultFileSystem fs;
+  SealedLog::Options options = WithSpares();
+  options.spare_segments = 3;
+  ASSERT_OK_AND_ASSIGN(const auto log, NewLog(fs, options));
+  ASSERT_OK_AND_ASSIGN(const Written one, Write(*log, 1, Pattern(9000, 1)));
+  ASSERT_THAT(log->AppendCommit(AsBytes("one")), IsOk());
+  EXPECT_FALSE(log->PrepareAhead());
+  ASSERT_THAT(Read(*log, one), IsOkAndHolds(one.plain));
+  EXPECT_FALSE(log->PrepareAhead()) << "there is time until the next call";
+  EXPECT_THAT(SpareNames(fs), SizeIs(1)) << "it goes on all the same";
+  EXPECT_TRUE(log->PrepareAhead()) << "nobody reads any more";
+  EXPECT_THAT(SpareNames(fs), SizeIs(2));
+}
+
 TEST(SpareSegmentsOfALog, BecomeSegmentsThatReadAfterACrash) {
   FaultFileSystem fs;
   ASSERT_OK_AND_ASSIGN(auto log, NewLog(fs, WithSpares()));
