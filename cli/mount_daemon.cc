@@ -116,11 +116,6 @@ Status RepairCopies(VaultKeys& keys, bool read_only) {
   return read_only ? Status() : keys.RepairCopies();
 }
 
-std::vector<std::string> LostOf(Vault& vault) {
-  const auto status = vault.GetStatus();
-  return status ? status->lost : std::vector<std::string>();
-}
-
 // A socket of this mount's: of the keeper's making where there is one, which removes it, too.
 Result<BoundSocket> SocketOf(const MountPlan& plan, MountKeeper* keeper, ControlDoor door) {
   if (keeper == nullptr) {
@@ -245,7 +240,7 @@ ExitCode OpenAndServe(const MountPlan& plan, HeaderParserPool& parser, VaultKeys
       PrintMessage("to read what is left of it: leadglass mount -o salvage");
     return code;
   }
-  for (const std::string& lost : LostOf(**vault)) {
+  for (const std::string& lost : (*vault)->Lost()) {
     PrintMessage(lost);
     LogWarning(lost);
   }

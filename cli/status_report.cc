@@ -80,7 +80,7 @@ void AddOpenVault(Json& json, Vault& vault) {
   }
   json["read_only"] = status->read_only;
   json["failed"] = status->failed;
-  if (!status->lost.empty()) json["lost"] = status->lost;
+  if (!vault.Lost().empty()) json["lost"] = vault.Lost();
   json["head"] = HeadJson(status->head);
   json["durable_head"] = HeadJson(status->durable_head);
   json["inodes"] = status->inodes;

@@ -197,9 +197,7 @@ struct VaultStatus {
   bool cannot_punch = false;  // the disk refused to take it back
   bool read_only = false;
   bool unaudited = false;  // the audit trail could not be written, and goes without what happens
-  // With Options::salvage: what of the log was lost, one line each, and what that means.
-  std::vector<std::string> lost;
-  bool failed = false;  // log or index could not be written: read-only until remount
+  bool failed = false;     // log or index could not be written: read-only until remount
 };
 
 class Vault {
@@ -442,7 +440,10 @@ class Vault {
   virtual void Forget(NodeId node) = 0;
 
   virtual Result<SpaceReport> Space() = 0;
+  // The first call looks at every segment's file: milliseconds for a thousand of them.
   virtual Result<VaultStatus> GetStatus() = 0;
+  // With Options::salvage: what of the log was lost, one line each, and what that means.
+  virtual const std::vector<std::string>& Lost() const = 0;
   // Files that stand in no view, with paths: walks the tree.
   virtual Result<std::vector<UnfiledFile>> Unfiled() = 0;
 

@@ -25,6 +25,8 @@ constexpr int kPauseFactor = 4;
 constexpr std::chrono::milliseconds kLeastPause{5};
 constexpr std::chrono::milliseconds kPeriodAfterFailure{60'000};
 constexpr std::chrono::milliseconds kClearPause{20};
+constexpr std::chrono::milliseconds kBeforeTables{500};
+constexpr std::chrono::milliseconds kTablesPause{1};  // eight to a table, which takes two
 // What an inode is taken to cost before the first checkpoint has shown it: what a DICOM image does,
 // twice. So a vault that is only added to makes none: it would gain nothing.
 constexpr uint64_t kBytesPerInode = 4096;
@@ -37,8 +39,10 @@ void VaultImpl::RunCheckpoints(const std::stop_token& stop) {
   const auto period =
       std::max(kLeastPause, std::chrono::duration_cast<std::chrono::milliseconds>(
                                 std::chrono::nanoseconds(options_.space_interval_nanos)));
-  // This thread has nothing to do after a mount, and the first users shall not wait for it.
-  index_->OpenTables([&] { return !stop.stop_requested(); });
+  // This thread has nothing to do after a mount, and users shall not wait until a table is open:
+  // once whoever mounts has been answered, and with pauses, so that nobody waits for that either.
+  if (!WaitALittle(stop, kBeforeTables)) return;
+  index_->OpenTables([&] { return WaitALittle(stop, kTablesPause); });
   bool failed = false;
   while (WaitALittle(stop, failed ? kPeriodAfterFailure : period)) {
     // Whatever fails here is tried again; a log that failed tells so at the next write.

@@ -96,6 +96,7 @@ class VaultImpl final : public VaultCore {
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override;
   Result<VaultStatus> GetStatus() override;
+  const std::vector<std::string>& Lost() const override { return lost_; }
   Result<std::vector<UnfiledFile>> Unfiled() override;
   void SetInvalidator(Invalidator invalidator) override;
   Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>& progress) override;

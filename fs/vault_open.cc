@@ -341,7 +341,6 @@ Result<VaultStatus> VaultImpl::GetStatus() {
   status.cannot_punch = cannot_punch_;
   status.read_only = options_.read_only;
   status.failed = Failed();
-  status.lost = lost_;
   return status;
 }
 

@@ -110,6 +110,7 @@ class MemoryVault final : public Vault {
   void Forget(NodeId node) override;
   Result<SpaceReport> Space() override { return SpaceReport{1 << 30, 1 << 29, 5}; }
   Result<VaultStatus> GetStatus() override { return VaultStatus{}; }
+  const std::vector<std::string>& Lost() const override { return lost_; }
   Result<std::vector<UnfiledFile>> Unfiled() override { return std::vector<UnfiledFile>{}; }
   void SetInvalidator(Invalidator invalidator) override;
   Result<CheckReport> Check(const std::function<void(uint64_t, uint64_t)>&) override {
@@ -152,6 +153,7 @@ class MemoryVault final : public Vault {
   void BytesChanged(Inode& inode, Times times) LG_REQUIRES(mutex_);
   static void Kill(Inode& inode);
 
+  const std::vector<std::string> lost_;
   mutable Mutex mutex_;
   std::map<InodeId, Inode> inodes_ LG_GUARDED_BY(mutex_);
   std::map<OpenFile*, std::unique_ptr<OpenFile>> open_ LG_GUARDED_BY(mutex_);

@@ -115,6 +115,27 @@ TEST_F(SealedEnvTest, ATableIsKnownOnceAManifestThatMayNameItIsSynced) {
   EXPECT_EQ(ReadTable("000005.ldb"), "table");
 }
 
+TEST_F(SealedEnvTest, LooksAtEachOfManyTables) {
+  constexpr int kTables = 300;  // so many that several threads do it
+  const auto name = [](int number) { return std::to_string(100'000 + number) + ".ldb"; };
+  for (int i = 0; i < kTables; ++i) ASSERT_TRUE(Write(name(i), "table " + name(i)).ok());
+  Install();
+  Reopen();
+  for (int i = 0; i < kTables; ++i) ASSERT_EQ(ReadTable(name(i)), "table " + name(i));
+  env_.reset();
+  for (const int shortened : {0, 1, kTables / 2, kTables - 1}) {
+    ASSERT_OK_AND_ASSIGN(const auto file,
+                         fs_.Open("/index/" + name(shortened), OpenMode::kReadWrite));
+    ASSERT_OK_AND_ASSIGN(const uint64_t size, file->Size());
+    ByteVector last(1);
+    ASSERT_THAT(file->ReadAt(size - 1, last), IsOkAndHolds(size_t{1}));
+    ASSERT_THAT(file->Truncate(size - 1), IsOk());
+    EXPECT_THAT(TryOpen(), FailsWith(Errc::kCorrupt)) << name(shortened);
+    ASSERT_THAT(file->WriteAt(size - 1, last), IsOk());
+  }
+  EXPECT_THAT(TryOpen(), IsOk());
+}
+
 TEST_F(SealedEnvTest, ListsOnlyWhatLevelDbMayKnow) {
   Install();
   ASSERT_TRUE(Write("000005.ldb", "table").ok());
