@@ -5,6 +5,8 @@
 
 namespace leadglass {
 
+void LimitHeapArenas() { ::mallopt(M_ARENA_MAX, 2); }
+
 HeapTrimmer::HeapTrimmer(std::chrono::milliseconds period)
     : period_(period), thread_([this] { Run(); }) {}
 

@@ -274,6 +274,7 @@ Result<std::unique_ptr<VaultKeys>> UnlockAs(const std::optional<Account>& accoun
 }  // namespace
 
 ExitCode RunMountDaemon(const MountPlan& plan, const std::function<void()>& on_ready) {
+  LimitHeapArenas();
   const auto account = AccountOf(plan.folder);
   if (!account) return Fail(account.error());
   HeaderParserPool::Options parsing;
