@@ -169,12 +169,6 @@ ControlServer::~ControlServer() {
   if (!socket_.path.empty()) RemoveSocket(socket_);
 }
 
-Result<std::unique_ptr<ControlServer>> ControlServer::Start(const FuseMount& mount, Handler handler,
-                                                            ControlDoor door, Admits admits) {
-  LG_ASSIGN_OR_RETURN(BoundSocket bound, BindControlSocket(mount, door));
-  return std::make_unique<ControlServer>(std::move(bound), std::move(handler), std::move(admits));
-}
-
 void ControlServer::Serve(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     pollfd waiting = {socket_.listener.get(), POLLIN, 0};

@@ -62,10 +62,6 @@ class ControlServer {
 
   // Answers at `socket` until destroyed.
   ControlServer(BoundSocket socket, Handler handler, Admits admits);
-  // The same at one that it binds, and removes in the end. Errors of BindControlSocket().
-  static Result<std::unique_ptr<ControlServer>> Start(const FuseMount& mount, Handler handler,
-                                                      ControlDoor door = ControlDoor::kOperators,
-                                                      Admits admits = IsOperator);
   // Waits for the answer that is being given.
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;

@@ -283,8 +283,7 @@ ExitCode RunMountDaemon(const MountPlan& plan, const std::function<void()>& on_r
   if (!parser) return Fail(parser.error());
   std::unique_ptr<MountKeeper> keeper;
   if (*account) {
-    auto started = MountKeeper::Start(
-        {plan.folder, plan.mountpoint, plan.state_folder, plan.options, plan.vault_id});
+    auto started = MountKeeper::Start(plan);
     if (!started) return Fail(started.error());
     keeper = *std::move(started);
   }

@@ -15,20 +15,14 @@
 #include <string>
 
 #include "cli/exit_codes.h"
-#include "cli/mount_options.h"
-#include "crypto/base/bytes.h"
+#include "cli/mount_keeper.h"
 
 namespace leadglass {
 
-struct MountPlan {
-  std::string folder;      // of the vault, canonical
-  std::string mountpoint;  // canonical
+struct MountPlan : KeptMount {
   std::string passphrase_file;
-  std::string state_folder;
-  MountOptionSet options;
   bool foreground = false;
   std::string log_level = "info";
-  Uuid vault_id{};
   uid_t mounter_uid = 0;
   gid_t mounter_gid = 0;
 };

@@ -20,20 +20,28 @@ FuseMount TestMount() {
   return mount;
 }
 
+// At a socket that it binds, and removes in the end.
+Result<std::unique_ptr<ControlServer>> StartServer(const FuseMount& mount,
+                                                   ControlServer::Handler handler,
+                                                   ControlDoor door = ControlDoor::kOperators,
+                                                   ControlServer::Admits admits = IsOperator) {
+  LG_ASSIGN_OR_RETURN(BoundSocket bound, BindControlSocket(mount, door));
+  return std::make_unique<ControlServer>(std::move(bound), std::move(handler), std::move(admits));
+}
+
 TEST(ControlSocket, AnswersAQuestionHoweverLongTheAnswer) {
   const std::string answer(3'000'000, 'a');
-  ASSERT_OK_AND_ASSIGN(
-      const auto server,
-      ControlServer::Start(TestMount(), [&](const std::string& question, const ControlPeer&) {
-        return question == "status" ? answer : std::string("?");
-      }));
+  ASSERT_OK_AND_ASSIGN(const auto server, StartServer(TestMount(), [&](const std::string& question,
+                                                                       const ControlPeer&) {
+                         return question == "status" ? answer : std::string("?");
+                       }));
   EXPECT_THAT(AskControl(TestMount(), "status"), IsOkAndHolds(answer));
   EXPECT_THAT(AskControl(TestMount(), "other"), IsOkAndHolds(std::string("?")));
 }
 
 TEST(ControlSocket, TellsWhoAsks) {
   ASSERT_OK_AND_ASSIGN(const auto server,
-                       ControlServer::Start(TestMount(), [](const std::string&, const auto& peer) {
+                       StartServer(TestMount(), [](const std::string&, const auto& peer) {
                          return std::to_string(peer.uid) + " " + std::to_string(peer.gid) + " " +
                                 std::to_string(peer.pid);
                        }));
@@ -51,7 +59,7 @@ TEST(ControlSocket, TakesThePlaceOfOneThatWasLeftBehind) {
   const pid_t child = ::fork();
   if (child == 0) {
     const auto server =
-        ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "old"; });
+        StartServer(mount, [](const std::string&, const ControlPeer&) { return "old"; });
     ::_exit(server.has_value() ? 0 : 1);  // without its destructor, as if killed
   }
   int status = -1;
@@ -60,18 +68,16 @@ TEST(ControlSocket, TakesThePlaceOfOneThatWasLeftBehind) {
   EXPECT_THAT(AskControl(mount, "status"), FailsWith(Errc::kUnavailable));
   ASSERT_OK_AND_ASSIGN(
       const auto server,
-      ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "new"; }));
+      StartServer(mount, [](const std::string&, const ControlPeer&) { return "new"; }));
   EXPECT_THAT(AskControl(mount, "status"), IsOkAndHolds(std::string("new")));
 }
 
 // The kernel gives a device number away again while its last owner is still closing his vault.
 TEST(ControlSocket, OneThatEndsLeavesItsSuccessorAlone) {
   const FuseMount mount = TestMount();
-  auto older =
-      ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "older"; });
+  auto older = StartServer(mount, [](const std::string&, const ControlPeer&) { return "older"; });
   ASSERT_THAT(older, IsOk());
-  auto newer =
-      ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "newer"; });
+  auto newer = StartServer(mount, [](const std::string&, const ControlPeer&) { return "newer"; });
   ASSERT_THAT(newer, IsOk());
   older->reset();
   EXPECT_THAT(AskControl(mount, "status"), IsOkAndHolds(std::string("newer")));
@@ -84,7 +90,7 @@ TEST(ControlSocket, DoesNotAnswerStrangers) {
   const FuseMount mount = TestMount();
   ASSERT_OK_AND_ASSIGN(
       const auto server,
-      ControlServer::Start(mount, [](const std::string&, const ControlPeer&) { return "secret"; }));
+      StartServer(mount, [](const std::string&, const ControlPeer&) { return "secret"; }));
   const pid_t child = ::fork();
   if (child == 0) {
     if (::setgid(65534) != 0 || ::setuid(65534) != 0) ::_exit(2);
@@ -113,7 +119,7 @@ TEST(ControlSocket, OfEmergenciesIsForWhomItAdmits) {
   if (::geteuid() != 0) GTEST_SKIP() << "acts as three users";
   const FuseMount mount = TestMount();
   ASSERT_OK_AND_ASSIGN(const auto server,
-                       ControlServer::Start(
+                       StartServer(
                            mount, [](const std::string&, const ControlPeer&) { return "yes"; },
                            ControlDoor::kEmergency,
                            [](const ControlPeer& peer) {
