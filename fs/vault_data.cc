@@ -202,6 +202,9 @@ Result<OpenFile*> VaultImpl::Open(const Caller& caller, NodeId node, int flags, 
 // the answer is on its way to the program, and its first read on the way back.
 void VaultImpl::StartReading(const InodePtr& state) {
   ReaderLock lock(state->mutex);
+  // Whose key is at hand was read or written a while ago: the kernel has its pages, and will not
+  // ask.
+  if (!state->keys.empty()) return;
   const uint64_t length = std::min<uint64_t>(state->content.size(), kReadAtOpen);
   const auto parts = state->content.Resolve(*index_, 0, length);
   // Whatever is wrong is told by the read. Where the beginning was overwritten in pieces, that of
