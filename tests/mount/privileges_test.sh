@@ -73,13 +73,17 @@ dd if=/dev/urandom of="$MNT/archive/more" bs=64K count=4 conv=fsync status=none
 head_moved() { [[ $(cat "$WORK"/state/*.head) != "$head_before" ]]; }
 wait_for 10 "the remembered head to move" head_moved
 
+# Its sockets are named after the mount's device; another mount that was killed may leave some behind.
+device=$(stat -c %Hd-%Ld "$MNT")
+[[ -S /run/leadglass-emergency/$device.sock ]] || fail "no socket for emergencies of the name $device.sock"
+
 # Told to end, it unmounts, though it may not; what was written last is there after it.
 echo last >"$MNT/archive/last"
 kill -TERM "$daemon"
 wait_for 20 "the end of the daemon" daemon_gone
 grep -q " $MNT " /proc/self/mountinfo && fail "still mounted after SIGTERM"
 wait_for 10 "the end of the keeper" sh -c "! kill -0 $keeper 2>/dev/null"
-same "sockets left behind" "" "$(find /run/leadglass /run/leadglass-emergency -newer "$WORK/rules.toml" -name '*.sock' 2>/dev/null | while read -r socket; do fuser "$socket" >/dev/null 2>&1 || echo "$socket"; done)"
+same "sockets left behind" "" "$(find /run/leadglass /run/leadglass-emergency -newer "$WORK/rules.toml" -name "$device.sock" 2>/dev/null | while read -r socket; do fuser "$socket" >/dev/null 2>&1 || echo "$socket"; done)"
 
 # A mount that follows at once may get the device number, and with it the place of the socket, before the one before has
 # removed its own.
