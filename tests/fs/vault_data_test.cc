@@ -4,7 +4,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 
@@ -32,6 +36,31 @@ class VaultData : public VaultTest {
     EXPECT_THAT(vault_->Read(file, 0, bytes), IsOkAndHolds(bytes.size()));
     return std::string(AsText(bytes));
   }
+  // In the middle of the first data record of so many plain bytes (docs/format.md, Records). False
+  // if there is none.
+  bool FlipAByteAmidARecordOf(uint32_t plain_bytes) const {
+    std::vector<std::filesystem::path> segments;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_ + "/log"))
+      if (entry.path().extension() == ".seg") segments.push_back(entry.path());
+    std::sort(segments.begin(), segments.end());
+    for (const auto& segment : segments) {
+      std::string bytes(8u << 20, '\0');
+      std::fstream file(segment, std::ios::binary | std::ios::in | std::ios::out);
+      file.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+      file.clear();
+      for (size_t at = bytes.find("LGrc"); at < bytes.size(); at = bytes.find("LGrc", at + 1)) {
+        if (at + 96 > bytes.size() || bytes[at + 8] != 1) continue;
+        uint32_t length = 0;
+        std::memcpy(&length, bytes.data() + at + 24, sizeof length);
+        if (length != plain_bytes) continue;
+        const size_t middle = at + 96 + plain_bytes / 2;
+        file.seekp(static_cast<std::streamoff>(middle));
+        file.put(static_cast<char>(bytes.at(middle) ^ 1));
+        return static_cast<bool>(file.flush());
+      }
+    }
+    return false;
+  }
 };
 
 TEST_F(VaultData, GivesBackWhatWasWritten) {
@@ -40,6 +69,39 @@ TEST_F(VaultData, GivesBackWhatWasWritten) {
   EXPECT_THAT(ReadFile(node), IsOkAndHolds(bytes));
   Reopen();
   EXPECT_THAT(ReadFile(node), IsOkAndHolds(bytes));
+}
+
+// What one bad byte on the disk costs is what a random read fetches: a chunk.
+TEST_F(VaultData, ABadByteCostsAPageOfALargeFileAndAnImageFourOfThem) {
+  constexpr size_t kOnePage = 4096;
+  const struct {
+    const char* name;
+    size_t size;
+    size_t pages_lost;
+  } files[] = {{"multi-frame", 3'000'000, 1}, {"image", 525'000, 4}};
+  for (const auto& [name, size, pages_lost] : files) {
+    const std::string bytes = PseudoRandom(size, 7);
+    const NodeId node = WriteFile(kArchiveInode, name, bytes);
+    ASSERT_THAT(vault_->Close(), IsOk());
+    vault_.reset();
+    ASSERT_TRUE(
+        FlipAByteAmidARecordOf(static_cast<uint32_t>(std::min(size, size_t{kMaxDataLength}))));
+    OpenVault();
+    ASSERT_OK_AND_ASSIGN(OpenFile* const file, vault_->Open(Root(), node, O_RDONLY));
+    size_t lost = 0;
+    for (size_t at = 0; at < size; at += kOnePage) {
+      ByteVector page(std::min(kOnePage, size - at));
+      const auto got = vault_->Read(*file, at, page);
+      if (got) {
+        EXPECT_EQ(AsText(page), std::string_view(bytes).substr(at, page.size()));
+      } else {
+        EXPECT_EQ(got.error().code, Errc::kCorrupt);
+        ++lost;
+      }
+    }
+    EXPECT_EQ(lost, pages_lost) << name;
+    vault_->Release(file);
+  }
 }
 
 TEST_F(VaultData, ReadsHolesAsZerosAndCountsBlocks) {
