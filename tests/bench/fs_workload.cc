@@ -179,11 +179,12 @@ void ReadStudy(const Options& options) {
 
 void OpenFirstPage(const Options& options) {
   const auto images = LoadImages(options.images, options.seed);
+  const auto places = PlacesOf(options, images);
   Measurement measured;
   const double seconds = Share(1, images.size(), [&](size_t i) {
     Bytes buffer(kPage);
     const auto start = Clock::now();
-    const Fd file(options.folder + "/" + images[i].path, O_RDONLY);
+    const Fd file(places[i], O_RDONLY);
     const size_t got = file.Read(buffer.data(), kPage, 0);
     measured.Note(start, got);
     RequireEqual(buffer.data(), images[i].bytes.data(), got, images[i].path);

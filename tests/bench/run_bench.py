@@ -37,6 +37,7 @@ SEGMENT = 64 << 20  # of leadglass
 MIB = 1 << 20
 # Nobody's numbers: a group, a user who is in it, and one whom an access list names.
 GROUP, MEMBER, OTHER_USER = 64123, 64124, 64125
+AS_MEMBER = ["setpriv", "--reuid", MEMBER, "--regid", MEMBER, "--groups", GROUP]
 
 
 def run(*command, **options):
@@ -349,17 +350,19 @@ class Bench:
             self.call(system, "read", folder, *images)
             return self.rate(self.call(system, "read", folder, *images))
 
-        if any(map(self.wanted, ("cold read 1", "cold read 4", "warm read", "cold read member", "open 4K cold"))):
+        reads = ("cold read 1", "cold read 4", "warm read", "open 4K cold")
+        reads_as_member = ("cold read member", "cold read 4 member", "warm read member", "open 4K cold member",
+                           "list series cold member")
+        if any(map(self.wanted, reads + reads_as_member)):
             for system in self.systems:
                 self.call(system, "import", system.root / f"import1-{n}", *images)
         self.each("cold read 1", n, cold("read", self.rate))
         self.each("cold read 4", n, cold("read", self.rate, "--workers", 4))
         self.each("warm read", n, warm)
-        self.each("cold read member", n, lambda s: self.read_as_member(s, n, images))
         self.each("open 4K cold", n, cold("open", self.inverse_median))
 
         big = ["--count", 1024, "--seed", n]
-        if self.wanted("random 4K read cold") or self.wanted("1 GiB cold read"):
+        if any(map(self.wanted, ("random 4K read cold", "random 4K read cold member", "1 GiB cold read"))):
             for system in self.systems:
                 self.call(system, "big-write", system.root / "bigs", *big)
         self.each("1 GiB write fsync", n, lambda s: self.rate(self.call(s, "big-write", s.root / "bigs", *big)))
@@ -394,30 +397,92 @@ class Bench:
             s, n, "import", "--images", self.images, "--seed", 100 * n + 99))
         self.each("space 1K files", n, lambda s: self.space(s, n, "create", "--count", 5000))
 
-    def read_as_member(self, system, n, images):
-        """The road that users take: through the view where there is one, as one who is in the study's group, with
-        an access list on every file."""
-        study = system.root / f"import1-{n}"
-        files = sorted(str(path) for path in study.rglob("*") if path.is_file())
-        for path in files:
+    @staticmethod
+    def give_to_group(system, *paths):
+        """To the group, with an access list on each (of folders a default one, too)."""
+        files = [path for path in paths if not path.is_dir()]
+        folders = [path for path in paths if path.is_dir()]
+        for path, mode in [(path, 0o640) for path in files] + [(path, 0o2770) for path in folders]:
             os.chown(path, 0, GROUP)
-            os.chmod(path, 0o640)
-        # A peer that keeps no access lists is spared them.
-        subprocess.run(["xargs", "-0", "setfacl", "-m", f"u:{OTHER_USER}:r"], check=isinstance(system, Leadglass),
-                       text=True, input="\0".join(files), stderr=subprocess.DEVNULL)
+            os.chmod(path, mode)
+        for options, named in ((["-m", f"u:{OTHER_USER}:r"], files),
+                               (["-m", f"u:{OTHER_USER}:rx,d:u:{OTHER_USER}:rx"], folders)):
+            # A peer that keeps no access lists is spared them.
+            subprocess.run(["xargs", "-0", "-r", "setfacl", *options], check=isinstance(system, Leadglass), text=True,
+                           input="\0".join(map(str, named)), stderr=subprocess.DEVNULL)
+
+    def members_paths(self, system, n):
+        """The study of "import 1", opened to the group; gives a file of the paths where a member of it reads the
+        images: in the view where there is one."""
+        study = system.root / f"import1-{n}"
+        lines = self.base / f"paths-{system.name}-{n}"
+        if lines.exists():
+            return lines
+        files = sorted(path for path in study.rglob("*") if path.is_file())
+        self.give_to_group(system, *files)
         run("chmod", "-R", "a+X", study)
         paths = files
         if system.view:
             for folder, _, _ in os.walk(system.view):
                 os.chown(folder, 0, GROUP)
-            views = {path.stat().st_ino: str(path) for path in system.view.rglob("*") if path.is_file()}
+            views = {path.stat().st_ino: path for path in system.view.rglob("*") if path.is_file()}
             paths = [views[os.stat(path).st_ino] for path in files]
-        lines = self.base / "paths"
-        lines.write_text("\n".join(paths) + "\n", encoding="utf-8")
-        system.remount()
-        drop_caches()
-        member = ["setpriv", "--reuid", MEMBER, "--regid", MEMBER, "--groups", GROUP]
-        return self.rate(self.call(system, "read", study, *images, "--paths", lines, prefix=member))
+        lines.write_text("".join(f"{path}\n" for path in paths), encoding="utf-8")
+        return lines
+
+    def round_as_member(self, n):
+        """The road that users take: what `round` measures as root, by one who is in the study's group, with access
+        lists on the files. What is filed is read through the view, where there is one."""
+        images = ["--images", self.images, "--seed", 100 * n]
+
+        def write(workload, value, *options):
+            def work(system):
+                folder = system.root / f"member-{workload}-{n}"
+                folder.mkdir()
+                self.give_to_group(system, folder)
+                return value(self.call(system, workload, folder, *options, prefix=AS_MEMBER))
+            return work
+
+        for number, workload in enumerate(("import", "import-fsync", "orthanc")):
+            self.each(f"{workload} 1 member", n, write(
+                workload, self.rate, "--images", self.images, "--seed", 100 * n + 90 + number))
+        self.each("create 1K files member", n, write("create", self.per_second, "--count", 5000))
+
+        def read(workload, value, *options):
+            def work(system):
+                lines = self.members_paths(system, n)
+                system.remount()
+                drop_caches()
+                return value(self.call(system, workload, system.root / f"import1-{n}", *images, *options,
+                                       "--paths", lines, prefix=AS_MEMBER))
+            return work
+
+        def warm(system):
+            work = read("read", self.rate)
+            work(system)
+            return self.rate(self.call(system, "read", system.root / f"import1-{n}", *images,
+                                       "--paths", self.members_paths(system, n), prefix=AS_MEMBER))
+
+        def list_series(system):
+            lines = self.members_paths(system, n).read_text(encoding="utf-8").splitlines()
+            system.remount()
+            drop_caches()
+            found = self.call(system, "list", pathlib.Path(lines[0]).parent, "--count", len(lines), prefix=AS_MEMBER)
+            return 1 / found["seconds"], found
+
+        self.each("cold read member", n, read("read", self.rate))
+        self.each("cold read 4 member", n, read("read", self.rate, "--workers", 4))
+        self.each("warm read member", n, warm)
+        self.each("open 4K cold member", n, read("open", self.inverse_median))
+        self.each("list series cold member", n, list_series)
+
+        def random_read(system):
+            self.give_to_group(system, system.root / "bigs" / "big")
+            system.remount()
+            drop_caches()
+            return self.inverse_median(self.call(system, "random-read", system.root / "bigs", "--count", 2000,
+                                                 "--seed", n, prefix=AS_MEMBER))
+        self.each("random 4K read cold member", n, random_read)
 
     def disk_writes(self, system, n):
         """Bytes of the files over bytes that the disk was given until it stood still; what the file system prepares
@@ -521,6 +586,7 @@ def main():
         bench.start()
         for n in range(1, arguments.rounds + 1):
             bench.round(n)
+            bench.round_as_member(n)
     finally:
         bench.close()
         shutil.rmtree(base, ignore_errors=True)
