@@ -116,9 +116,14 @@ Result<KeyringCopy> ReadKeyring(const FilePair& pair, const VaultFile& file, con
   const bool differ = !copies[0] || !copies[1] || *copies[0] != *copies[1];
   std::optional<KeyringCopy> best;
   std::optional<Error> unsupported;
+  std::optional<Error> unreadable;
   std::optional<Keyring::Header> refused;
   for (size_t copy = 0; copy < 2; ++copy) {
-    if (!copies[copy]) continue;
+    if (!copies[copy]) {
+      const Error& error = copies[copy].error();
+      if (error.posix_errno != 0 && error.code != Errc::kNotFound) unreadable = error;
+      continue;
+    }
     const auto header = Keyring::DecodeHeader(*copies[copy]);
     if (!header && header.error().code == Errc::kUnsupported) unsupported = header.error();
     if (!header) continue;
@@ -131,6 +136,8 @@ Result<KeyringCopy> ReadKeyring(const FilePair& pair, const VaultFile& file, con
   }
   if (best) return std::move(*best);
   if (unsupported) return *unsupported;
+  // It may be the good one, and nobody shall put a backup in its place who lacks the right to it.
+  if (unreadable) return *unreadable;
   if (refused) return WhyNot(*refused, file);
   return Error(Errc::kCorrupt, "keyring: both copies are damaged or missing; put version " +
                                    std::to_string(file.min_keyring_version) + " or newer of " +

@@ -36,7 +36,7 @@ struct KeyringCopy {
 // The newest copy that opens under the vault file's newest master key and is not older than the
 // vault file allows. kCorrupt: there is none; the message tells apart an old keyring put back, an
 // old vault file put back beside a newer keyring, another vault's, one that somebody without the
-// keys made, and damage.
+// keys made, and damage. Where a copy could not be read, that one's error: it may be the good one.
 Result<KeyringCopy> ReadKeyring(const FilePair& pair, const VaultFile& file, const Key& master);
 
 // What is shown of a vault file, without the state of the copies.

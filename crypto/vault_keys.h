@@ -75,8 +75,8 @@ class VaultKeys {
   // writes nothing. kAccessDenied: no slot opens with it, or the code is mistyped or a share.
   // kCorrupt: both copies of the vault file or of the keyring are damaged, or one is older than the
   // other requires, or the vault file was changed by somebody without the keys. kUnavailable: a
-  // slot's scrypt needs more memory than this machine has. Takes the time and memory of scrypt once
-  // for each slot tried.
+  // slot's scrypt needs more memory than this machine has. Errors of reading where they leave no
+  // copy. Takes the time and memory of scrypt once for each slot tried.
   static Result<std::unique_ptr<VaultKeys>> Unlock(FileSystem& fs, const std::string& folder,
                                                    const SecretBytes& passphrase);
   virtual ~VaultKeys() = default;

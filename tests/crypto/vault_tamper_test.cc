@@ -321,6 +321,21 @@ TEST(VaultTamper, DamageOfTheKeyringIsNotCalledAnAttack) {
               FailsSaying(Errc::kCorrupt, "keyring: both copies are damaged or missing"));
 }
 
+// Who followed the advice that goes with damage would overwrite the good copy.
+TEST(VaultTamper, AKeyringThatCannotBeReadIsNotCalledDamaged) {
+  VaultImage image = NewVaultImage();
+  Flip(image[2], 4000);
+  for (const int error : {EACCES, EIO}) {
+    const auto fs = DiskWith(image);
+    EXPECT_THAT(UnlockWith(*fs, "one"), IsOk());  // the second copy serves
+    fs->FailFrom(1, error, FaultFileSystem::Lasts::kForEver, {FaultFileSystem::Call::kOpen},
+                 "keyring.copy");
+    const auto unlocked = UnlockWith(*fs, "one");
+    ASSERT_FALSE(unlocked.has_value());
+    EXPECT_EQ(unlocked.error().posix_errno, error);
+  }
+}
+
 TEST(VaultTamper, AChangeOfTheFileWithoutTheKeysIsToldApart) {
   const VaultImage image = NewVaultImage();
   ByteVector bad = image[0];
