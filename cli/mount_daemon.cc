@@ -152,8 +152,8 @@ std::unique_ptr<ControlServer> StartControl(const MountPlan& plan, const VaultKe
 // Without it only who operates the vault gives emergency access.
 std::unique_ptr<ControlServer> StartEmergencyDoor(const MountPlan& plan, Vault& vault,
                                                   MountKeeper* keeper) {
-  // Without root others may not enter, or find no such socket.
-  if (keeper == nullptr && ::geteuid() != 0) return nullptr;
+  // Into a user's own mount others may not enter, or find no such socket.
+  if (keeper == nullptr) return nullptr;
   auto socket = SocketOf(plan, keeper, ControlDoor::kEmergency);
   if (!socket) {
     LogWarning("no emergency socket: " + ToString(socket.error()));
@@ -198,7 +198,7 @@ ExitCode Serve(const MountPlan& plan, const VaultKeys& keys, Vault& vault, HeadM
     const auto emergency = StartEmergencyDoor(plan, vault, keeper);
     const std::jthread signals = WatchSignals(**session);
     // A user's own mount goes away through fusermount3, which is a program, and a set-user-id one.
-    if (keeper != nullptr || ::geteuid() == 0) looped = ConfineProcess(keeper == nullptr);
+    if (keeper != nullptr) looped = ConfineProcess();
     if (looped) looped = (*session)->Loop();
   }
   (*session)->Unmount();
@@ -278,7 +278,7 @@ ExitCode RunMountDaemon(const MountPlan& plan, const std::function<void()>& on_r
   const auto account = AccountOf(plan.folder);
   if (!account) return Fail(account.error());
   HeaderParserPool::Options parsing;
-  if (*account) parsing.run_as = {(*account)->uid, (*account)->gid};
+  if (*account && (*account)->uid != 0) parsing.run_as = {(*account)->uid, (*account)->gid};
   const auto parser = HeaderParserPool::Start(parsing);
   if (!parser) return Fail(parser.error());
   std::unique_ptr<MountKeeper> keeper;

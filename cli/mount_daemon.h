@@ -3,8 +3,9 @@
 
 // MountDaemon: the life of one mount, in the process that holds the keys.
 //
-// A vault of somebody else's than root's is served as that account: root only mounts, in a process
-// of its own (cli/mount_keeper.h).
+// Where root mounts, the vault is served as whom its folder belongs to, without capabilities: the
+// mounting itself is done by a process of its own (cli/mount_keeper.h). Anybody else serves his
+// own.
 //
 // Order matters. The parser's zygote and the keeper are forked first: they are copies of this
 // process and must find no secret and no thread in it. Then signals are blocked, so that every

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 
 #include "cli/asked_vault.h"
 #include "cli/head_json.h"
+#include "cli/privileges.h"
 #include "fs/fuse_mounter.h"
 
 namespace leadglass {
@@ -152,17 +152,6 @@ class Keeper {
   std::vector<BoundSocket> sockets_;
 };
 
-// Mounting, and getting at folders of whoever's: nothing else of root's.
-Status KeepFewCapabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> data{};
-  for (const uint32_t one : {uint32_t{CAP_SYS_ADMIN}, uint32_t{CAP_DAC_OVERRIDE}})
-    data[one / 32].effective |= 1u << one % 32;
-  for (auto& half : data) half.permitted = half.effective;
-  if (::syscall(SYS_capset, &header, data.data()) != 0) return SystemError(errno, "capset");
-  return {};
-}
-
 [[noreturn]] void KeeperMain(UniqueFd socket, const KeptMount& kept) {
   ::setsid();
   // The serving process is told to end; the keeper ends after it.
@@ -174,7 +163,9 @@ Status KeepFewCapabilities() {
   for (int stream = 0; stream < 3; ++stream) ::dup2(null.get(), stream);
   ::close_range(kSocket + 1, ~0u, 0);
   ::prctl(PR_SET_NAME, "leadglass-keep", 0, 0, 0);
-  if (::chdir("/") != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 || !KeepFewCapabilities())
+  // Mounting, and getting at folders of whoever's: nothing else of root's.
+  if (::chdir("/") != 0 || ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
+      !KeepCapabilities({CAP_SYS_ADMIN, CAP_DAC_OVERRIDE}))
     ::_exit(1);
   Keeper(kept).Serve();
   ::_exit(0);

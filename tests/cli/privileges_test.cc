@@ -46,7 +46,7 @@ bool CannotRunPrograms() {
 
 TEST(Privileges, AConfinedProcessMakesNoneOfTheCallsThatAMountNeverMakes) {
   EXPECT_EQ(FirstFalse({
-                [] { return ConfineProcess(false).has_value(); },
+                [] { return ConfineProcess().has_value(); },
                 CannotRunPrograms,
                 [] { return Fails(::ptrace(PTRACE_ATTACH, ::getppid(), nullptr, nullptr), EPERM); },
                 [] { return Fails(::mount("none", "/mnt", "tmpfs", 0, nullptr), EPERM); },
@@ -61,13 +61,11 @@ TEST(Privileges, AConfinedProcessMakesNoneOfTheCallsThatAMountNeverMakes) {
 
 TEST(Privileges, AConfinedProcessStillDoesWhatAMountDoes) {
   EXPECT_EQ(FirstFalse({
-                [] { return ConfineProcess(true).has_value(); },
+                [] { return ConfineProcess().has_value(); },
                 [] { return UniqueFd(::open("/proc/self/mountinfo", O_RDONLY)).valid(); },
                 [] { return ::getpwnam("root") != nullptr; },
                 [] { return UniqueFd(::socket(AF_UNIX, SOCK_DGRAM, 0)).valid(); },
                 [] { return UniqueFd(::socket(AF_INET, SOCK_DGRAM, 0)).valid(); },
-                // Whether it may is the kernel's business; it is asked.
-                [] { return !Fails(::umount2("/nowhere", MNT_DETACH), ENOSYS) && errno == ENOENT; },
                 [] {
                   bool ran = false;
                   std::jthread([&] { ran = true; }).join();
@@ -84,7 +82,7 @@ TEST(Privileges, ThreadsThatWereThereBeforeAreConfinedToo) {
                 while (!confined) std::this_thread::yield();
                 refused = CannotRunPrograms();
               });
-              const bool done = ConfineProcess(false).has_value();
+              const bool done = ConfineProcess().has_value();
               confined = true;
               other.join();
               return done && refused;
@@ -106,9 +104,6 @@ class PrivilegesOfRoot : public ::testing::Test {
 };
 
 TEST_F(PrivilegesOfRoot, AreGivenUpForThoseOfWhomTheFolderBelongsTo) {
-  EXPECT_THAT(AccountOf(folder_), IsOk());
-  EXPECT_FALSE(AccountOf(folder_)->has_value());
-  EXPECT_THAT(RefuseToActAsRoot(folder_), IsOk());
   ASSERT_EQ(::chown(folder_.c_str(), 60'050, 60'051), 0);
   ASSERT_TRUE(AccountOf(folder_)->has_value());
   const Status refused = RefuseToActAsRoot(folder_);
@@ -121,6 +116,27 @@ TEST_F(PrivilegesOfRoot, AreGivenUpForThoseOfWhomTheFolderBelongsTo) {
                 [] { return Fails(::seteuid(0), EPERM); },
                 [] { return Fails(::open("/etc/shadow", O_RDONLY), EACCES); },
                 [&] { return RefuseToActAsRoot(folder_).has_value(); },
+            }),
+            0);
+}
+
+TEST_F(PrivilegesOfRoot, AreGivenUpWhereTheFolderIsRootsToo) {
+  EXPECT_THAT(RefuseToActAsRoot(folder_), IsOk());
+  ASSERT_THAT(AccountOf(folder_), IsOk());
+  ASSERT_TRUE(AccountOf(folder_)->has_value());
+  EXPECT_EQ((*AccountOf(folder_))->uid, 0u);
+  const std::string others = folder_ + "/others";
+  ASSERT_TRUE(UniqueFd(::open(others.c_str(), O_CREAT | O_WRONLY, 0600)).valid());
+  ASSERT_EQ(::chown(others.c_str(), 60'050, 60'051), 0);
+  const std::string roots = folder_ + "/roots";
+  EXPECT_EQ(FirstFalse({
+                [&] { return BecomeAccount(**AccountOf(folder_)).has_value(); },
+                [] { return ::geteuid() == 0; },
+                [&] { return UniqueFd(::open(roots.c_str(), O_CREAT | O_WRONLY, 0600)).valid(); },
+                [&] { return Fails(::open(others.c_str(), O_RDONLY), EACCES); },
+                [&] { return Fails(::chown(roots.c_str(), 60'050, 0), EPERM); },
+                [] { return Fails(::mount("none", "/mnt", "tmpfs", 0, nullptr), EPERM); },
+                [] { return Fails(::setuid(60'050), EPERM); },
             }),
             0);
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A vault that belongs to a system user is served as that user: without root, without capabilities, under a seccomp
-# filter, not to be traced; and everything that a mount can do still works.
+# filter, not to be traced; and everything that a mount can do still works. One that belongs to root keeps root's files
+# and nothing else.
 set -euo pipefail
 # shellcheck source=tests/mount/lib.sh
 source "$SOURCE_DIR/tests/mount/lib.sh"
@@ -32,16 +33,24 @@ ln -s roots/passphrase roots/state "$WORK"
 mount_vault
 daemon=$(daemon_pid)
 
-same "the daemon's user" "$owner	$owner	$owner	$owner" "$(field Uid)"
-same "the daemon's group" "$owner	$owner	$owner	$owner" "$(field Gid)"
+# rights_are UID CAPABILITIES: of the daemon in each of its threads, and that nothing gives it more.
+rights_are() {
+  local thread set
+  for thread in /proc/"$(daemon_pid)"/task/*; do
+    same "users of thread ${thread##*/}" "$1 $1 $1 $1" "$(awk '$1 == "Uid:" { print $2, $3, $4, $5 }' "$thread/status")"
+    same "groups of thread ${thread##*/}" "$1 $1 $1 $1" "$(awk '$1 == "Gid:" { print $2, $3, $4, $5 }' "$thread/status")"
+    for set in CapPrm CapEff; do
+      same "$set of thread ${thread##*/}" "$2" "$(awk -v name=$set: '$1 == name { print $2 }' "$thread/status")"
+    done
+    for set in CapInh CapAmb; do
+      same "$set of thread ${thread##*/}" 0000000000000000 "$(awk -v name=$set: '$1 == name { print $2 }' "$thread/status")"
+    done
+    same "NoNewPrivs of thread ${thread##*/}" 1 "$(awk '$1 == "NoNewPrivs:" { print $2 }' "$thread/status")"
+    same "filter of thread ${thread##*/}" 2 "$(awk '$1 == "Seccomp:" { print $2 }' "$thread/status")"
+  done
+}
+rights_are "$owner" 0000000000000000
 same "further groups" "" "$(field Groups | tr -d ' ')"
-for set in CapInh CapPrm CapEff CapAmb; do same "$set" 0000000000000000 "$(field $set)"; done
-same "NoNewPrivs" 1 "$(field NoNewPrivs)"
-same "Seccomp" 2 "$(field Seccomp)"
-for thread in /proc/"$daemon"/task/*; do
-  same "user of thread ${thread##*/}" "$owner" "$(awk '$1 == "Uid:" { print $3 }' "$thread/status")"
-  same "filter of thread ${thread##*/}" 2 "$(awk '$1 == "Seccomp:" { print $2 }' "$thread/status")"
-done
 # Whoever runs as that user sees into neither its memory nor its descriptors.
 refused as "$owner" "$owner" cat "/proc/$daemon/mem"
 refused as "$owner" "$owner" ls "/proc/$daemon/fd"
@@ -128,9 +137,62 @@ mount_vault --accept-rollback
 remount
 same "images of the older vault" 3 "$(find "$MNT/patients" -type f | wc -l)"
 
-# Back to where the rest of the run looks for it.
 unmount_vault
+
+# member_reads_where_processes_are_hidden: somebody whom a further group lets in, on a mount whose daemon sees of /proc
+# what group 60077 and a process's owner see.
+member_reads_where_processes_are_hidden() {
+  # shellcheck disable=SC2016 # the inner shell's
+  unshare --mount sh -c '
+    mount -t proc -o hidepid=invisible,gid=60077 proc /proc
+    "$1" mount "$2" "$3" --passphrase-file "$4/passphrase" --state-dir "$4/state" || exit 2
+    code=0
+    setpriv --reuid 60001 --regid 60001 --groups "$5" ls "$6" >/dev/null 2>&1 || code=1
+    "$1" umount "$3" || exit 2
+    exit $code' sh "$LEADGLASS" "$VAULT" "$MNT" "$WORK" "$audio" "$study"
+}
+# Vaults of USER: such a member counts once the vault's folder is given to that group.
+for user in "$owner" 0; do
+  chown -R "$user:$user" "$VAULT"
+  chown "$user" "$WORK/srv"
+  code=0
+  member_reads_where_processes_are_hidden || code=$?
+  same "a member, of whose groups the daemon learns nothing" 1 "$code"
+  chgrp 60077 "$VAULT"
+  member_reads_where_processes_are_hidden || fail "a member is refused though the vault of user $user belongs to the group"
+done
+
+# root's own vault.
+chown -R root:root "$VAULT"
+mount_vault
+rights_are 0 0000000000000020 # CAP_KILL, for the parser's processes
+daemon=$(daemon_pid)
+same "processes with root's other capabilities" leadglass-keep \
+  "$(for child in $(pgrep -P "$daemon"); do [[ $(field CapEff "$child") == 0000000000000000 ]] || cat "/proc/$child/comm"; done)"
+as 60010 60010 cp -r "$WORK/ct"/. "$MNT/archive/pacs"
+same "images of root's vault" 3 "$(find "$MNT/patients" -type f | wc -l)"
+# A parser that hangs is ended, though it is nobody's.
+zygote=$(pgrep -P "$daemon" -u nobody) || fail "no parser"
+stopped=$(pgrep -P "$zygote" | head -n 1)
+[[ -n $stopped ]] || fail "the parser has no process for a file"
+# shellcheck disable=SC2046 # a list
+kill -STOP $(pgrep -P "$zygote")
+as 60010 60010 timeout 60 cp -r "$WORK/ct"/. "$MNT/archive/pacs"
+parser_ended() { ! kill -0 "$stopped" 2>/dev/null; }
+wait_for 20 "the end of a parser that hangs" parser_ended
+same "images after that" 3 "$(find "$MNT/patients" -type f | wc -l)"
+kill -TERM "$daemon"
+wait_for 20 "the end of the daemon" daemon_gone
+grep -q " $MNT " /proc/self/mountinfo && fail "root's vault is still mounted after SIGTERM"
+# What somebody else has put there is closed to it, which is said.
+chown 60050 "$VAULT"/keyring "$VAULT"/keyring.copy
+code=0
+"$LEADGLASS" mount "$VAULT" "$MNT" --passphrase-file "$WORK/passphrase" --state-dir "$WORK/state" 2>"$WORK/said" || code=$?
+[[ $code -ne 0 ]] || fail "root's vault is served though a part of it is closed to root without capabilities"
+grep -q "chown -R" "$WORK/said" || fail "the message does not say what to do: $(cat "$WORK/said")"
+
+# Back to where the rest of the run looks for it.
+chown -R root:root "$VAULT"
 rm "$WORK/passphrase" "$WORK/state"
 mv "$WORK"/roots/* "$WORK"
-chown -R root:root "$VAULT"
 mv "$VAULT" "$WORK/vault"
