@@ -485,14 +485,19 @@ class Bench:
         self.each("random 4K read cold member", n, random_read)
 
     def disk_writes(self, system, n):
-        """Bytes of the files over bytes that the disk was given until it stood still; what the file system prepares
-        in idle time, for this study or the next one, is counted apart."""
+        """Bytes of the files over bytes that the disk was given until it was unmounted and stood still; what the file
+        system prepares in idle time, for this study or the next one, is counted apart. Mounted anew before, so that it
+        owes the disk nothing of what was measured earlier."""
+        system.remount()
         before = writes_when_idle(self.base)
         prepared = system.bytes_of_prepared_room()
         found = self.call(system, "import", system.root / f"writes-{n}", "--images", self.images,
                           "--seed", 100 * n + 98)
-        written = writes_when_idle(self.base) - before
+        writes_when_idle(self.base)
         prepared = system.bytes_of_prepared_room() - prepared
+        system.unmount()
+        written = writes_when_idle(self.base) - before
+        system.mount()
         print(f"  round {n} {system.name}: {found['bytes']} bytes of files, {written} written, of which "
               f"{prepared} in idle time", flush=True)
         return found["bytes"] / max(1, written - prepared), {**found, "written": written, "prepared": prepared}
