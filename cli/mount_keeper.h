@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-// MountKeeper: a process of root's beside one that serves a mount without root's rights. It mounts,
-// unmounts, and remembers heads in root's state folder, and makes the sockets in /run: each for the
-// one vault and mount point that it was started with, so that who gets hold of the serving process
-// gets no more than that. It sees no key, no question of a user's and no byte of a file.
+// MountKeeper: a process of root's beside one that serves a mount without the capabilities for it.
+// It mounts, unmounts, and remembers heads in root's state folder, and makes the sockets in /run:
+// each for the one vault and mount point that it was started with, so that who gets hold of the
+// serving process gets no more than that. It sees no key, no question of a user's and no byte of a
+// file.
 //
 // It ends when the serving process does. A mount whose process was killed it leaves in place, dead:
 // what came next would else write in clear to the folder below.
