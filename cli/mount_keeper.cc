@@ -24,8 +24,8 @@ namespace leadglass {
 
 namespace {
 
-constexpr size_t kMessage = 4096;
-constexpr int kSocket = 3;  // where the keeper's end is
+constexpr size_t kMessage = 64 << 10;  // a refusal may name two paths, all of them escaped
+constexpr int kSocket = 3;             // where the keeper's end is
 
 // One message, and a descriptor with it where `fd` is none of -1.
 bool SendMessage(int socket, const std::string& text, int fd) {

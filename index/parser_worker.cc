@@ -169,7 +169,7 @@ class Pool : public HeaderParserPool {
 };
 
 Result<std::unique_ptr<Worker>> Pool::Spawn(uint32_t uid) {
-  LG_ASSIGN_OR_RETURN(ParserProcess process, zygote_->Spawn());
+  LG_ASSIGN_OR_RETURN(ParserProcess process, zygote_->Spawn(options_.patience));
   started_.fetch_add(1);
   DeadlineSocket socket(process.socket(), SteadyClock::now() + options_.patience);
   uint8_t hello = 0;

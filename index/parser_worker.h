@@ -44,7 +44,8 @@ class HeaderParserPool {
     int max_idle_workers = 6;
     int files_per_worker = 256;  // then it is replaced, which takes some 2 ms
     std::chrono::seconds seconds_per_worker{60};
-    // Wall clock for one request; a backstop above the 1 s of CPU, which a busy machine stretches.
+    // Wall clock for one request, or for starting a worker; a backstop above the 1 s of CPU, which
+    // a busy machine stretches.
     std::chrono::milliseconds patience{5000};
     // On top of what the zygote has mapped. Not enforced under sanitizers, which map terabytes.
     uint64_t memory_bytes = 256ull << 20;
@@ -68,9 +69,9 @@ class HeaderParserPool {
 
   // Parses the header of the file of `file_size` bytes that `read` reads, written by `uid`. Asks
   // `read` for the first kFirstHeaderBytes, and rarely for more. Errors: those of `read`,
-  // unchanged; kUnavailable when no worker can be had (the zygote is gone: remount). Nothing the
-  // file holds is an error: that is an Unparsed. What cannot be DICOM by its first bytes is told at
-  // once, and asks no worker.
+  // unchanged; kUnavailable when no worker can be had (the zygote is gone: remount; or it is
+  // stopped). Nothing the file holds is an error: that is an Unparsed. What cannot be DICOM by its
+  // first bytes is told at once, and asks no worker.
   virtual Result<ParseOutcome> Parse(const ReadAt& read, uint64_t file_size, uint32_t uid) = 0;
 
   // The same over bytes in memory: `prefix` is the file's first bytes. A header that goes on past

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "index/parser_zygote.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@ extern "C" {  // glibc 2.36 forgets this
 #include <sys/pidfd.h>
 }
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -68,6 +70,19 @@ bool ReceiveWithFd(int socket, uint8_t* byte, UniqueFd* fd) {
     fd->Reset(received);
   }
   return true;
+}
+
+// Whether there is something to receive, or the other side has gone.
+bool Readable(int socket, std::chrono::milliseconds patience) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (true) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd wait{socket, POLLIN, 0};
+    const int ready = poll(&wait, 1, static_cast<int>(std::max<int64_t>(left.count(), 0)));
+    if (ready > 0) return true;
+    if (ready == 0 || errno != EINTR) return false;
+  }
 }
 
 // One request, one answer. False when the pool has gone.
@@ -168,16 +183,19 @@ Result<std::unique_ptr<ParserZygote>> ParserZygote::Start(const ParserZygoteOpti
   if (zygote < 0) return SystemError(errno, "parser: fork");
   if (zygote == 0) ZygoteMain(theirs.get(), options);
   theirs.Reset();
+  UniqueFd pidfd(pidfd_open(zygote, 0));
   uint8_t hello = 0;
   UniqueFd none;
   if (!ReceiveWithFd(ours.get(), &hello, &none) || hello != kWorkerReady) {
     waitpid(zygote, nullptr, 0);  // its end of the socket is closed: it has ended
     return Error(Errc::kInternal, "parser: the parser process did not start");
   }
-  return std::unique_ptr<ParserZygote>(new ParserZygote(std::move(ours), zygote));
+  if (!pidfd) return SystemError(errno, "parser: pidfd_open");
+  return std::unique_ptr<ParserZygote>(new ParserZygote(std::move(ours), zygote, std::move(pidfd)));
 }
 
 ParserZygote::~ParserZygote() {
+  pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);  // one that is stopped would not end itself
   {
     MutexLock lock(mutex_);
     control_.Reset();
@@ -187,17 +205,30 @@ ParserZygote::~ParserZygote() {
   }
 }
 
-Result<ParserProcess> ParserZygote::Spawn() {
-  UniqueFd ours, theirs, pidfd;
+Result<ParserProcess> ParserZygote::Spawn(std::chrono::milliseconds patience) {
+  const Error gone(Errc::kUnavailable,
+                   "the parser process is gone: new images are not filed until the vault is "
+                   "mounted again");
+  const Error silent(Errc::kUnavailable,
+                     "the parser process does not answer (is it stopped?): images that are written "
+                     "now are not filed");
+  UniqueFd ours, theirs;
   LG_RETURN_IF_ERROR(SocketPair(&ours, &theirs));
   MutexLock lock(mutex_);
   uint8_t byte = 0;
-  if (!SendWithFd(control_.get(), byte, theirs.get()) ||
-      !ReceiveWithFd(control_.get(), &byte, &pidfd)) {
-    return Error(Errc::kUnavailable,
-                 "the parser process is gone: new images are not filed until the vault is mounted "
-                 "again");
+  if (owes_answer_) {
+    if (!Readable(control_.get(), std::chrono::milliseconds(0))) return silent;
+    UniqueFd late;  // whom nobody wants any more: it ends as its socket has
+    if (!ReceiveWithFd(control_.get(), &byte, &late)) return gone;
+    owes_answer_ = false;
   }
+  if (!SendWithFd(control_.get(), byte, theirs.get())) return gone;
+  if (!Readable(control_.get(), patience)) {
+    owes_answer_ = true;
+    return silent;
+  }
+  UniqueFd pidfd;
+  if (!ReceiveWithFd(control_.get(), &byte, &pidfd)) return gone;
   if (!pidfd) return Error(Errc::kUnavailable, "parser: no process for a worker");
   return ParserProcess(std::move(ours), std::move(pidfd));
 }

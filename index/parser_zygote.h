@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -47,18 +48,22 @@ class ParserZygote {
   // kInternal when the process cannot be made.
   static Result<std::unique_ptr<ParserZygote>> Start(const ParserZygoteOptions& options);
 
-  // Ends the zygote. Workers that were handed out end with it.
+  // Ends the zygote, killed. Workers that were handed out end with it.
   ~ParserZygote();
 
   // A new worker. Its first byte (parser_protocol.h) says whether it is safe to use.
-  // kUnavailable when the zygote is gone or cannot fork.
-  Result<ParserProcess> Spawn();
+  // kUnavailable when the zygote is gone, cannot fork, or does not answer within `patience` (it may
+  // be stopped). Until it has answered after all, further calls fail at once.
+  Result<ParserProcess> Spawn(std::chrono::milliseconds patience);
 
  private:
-  ParserZygote(UniqueFd control, pid_t pid) : control_(std::move(control)), pid_(pid) {}
+  ParserZygote(UniqueFd control, pid_t pid, UniqueFd pidfd)
+      : pid_(pid), pidfd_(std::move(pidfd)), control_(std::move(control)) {}
+  const pid_t pid_;
+  const UniqueFd pidfd_;  // good in a process that was forked since, too
   Mutex mutex_;
   UniqueFd control_ LG_GUARDED_BY(mutex_);
-  const pid_t pid_;
+  bool owes_answer_ LG_GUARDED_BY(mutex_) = false;  // to a call that has given up
 };
 
 }  // namespace leadglass

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,6 +12,9 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -70,6 +74,21 @@ ByteVector ImageWithHeaderOf(size_t bytes) {
   plain.Add(0x00080018, "UI", "1.2.3").Add(0x00091001, "OB", std::string(bytes, 'p'));
   plain.Add(0x00100020, "LO", "far").Add(0x0020000D, "UI", "1.2").Add(0x0020000E, "UI", "1.3");
   return plain.File("1.2.3");
+}
+
+// This process's child; 0: it has none, -1: it has several.
+pid_t OnlyChild() {
+  pid_t found = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream status(entry.path() / "status");
+    std::string line;
+    while (std::getline(status, line)) {
+      if (line != "PPid:\t" + std::to_string(getpid())) continue;
+      if (found != 0) return -1;
+      found = std::stoi(entry.path().filename().string());
+    }
+  }
+  return found;
 }
 
 class ParserWorker : public testing::Test {
@@ -238,6 +257,30 @@ TEST_F(ParserWorker, IsKilledWhenItHangsWithoutUsingTheCpu) {
   Start(options);
   EXPECT_EQ(ReasonFor("MAKE-SLEEP"), UnparsedReason::kParserLimit);
   ExpectStillParses();
+}
+
+// Somebody's `kill -STOP`, or a debugger.
+TEST_F(ParserWorker, NobodyWaitsForLongWhereNoneIsStartedAndTheNextIsOnceItGoesOn) {
+  HeaderParserPool::Options options;
+  options.patience = std::chrono::milliseconds(200);
+  options.files_per_worker = 1;
+  Start(options);
+  const pid_t zygote = OnlyChild();
+  ASSERT_GT(zygote, 0);
+  ASSERT_EQ(kill(zygote, SIGSTOP), 0);
+  EXPECT_THAT(Parse(MakeImage({.patient_id = "now"})), FailsWith(Errc::kUnavailable));
+  EXPECT_THAT(Parse(MakeImage({.patient_id = "now"})), FailsWith(Errc::kUnavailable));
+  ASSERT_EQ(kill(zygote, SIGCONT), 0);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!Parse(MakeImage({.patient_id = "again"})) &&
+         std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  ExpectStillParses();
+  // And it ends with the pool, stopped or not.
+  ASSERT_EQ(kill(zygote, SIGSTOP), 0);
+  pool_.reset();
+  EXPECT_EQ(OnlyChild(), 0);
 }
 
 TEST_F(ParserWorker, DiesAloneWhenItCrashes) {
