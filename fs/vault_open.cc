@@ -32,8 +32,8 @@ Operations FixedFolders(const Vault::Options& options, int64_t now) {
   root.nlink = 5;
   operations.emplace_back(PutInode{root});
   operations.emplace_back(PutInode{FixedFolder(kArchiveInode, 0755, options, now)});
-  // Whoever may enter sees every patient's name: closed until an administrator opens it to a group.
-  InodeRecord patients = FixedFolder(kPatientsInode, 0750, options, now);
+  // Open to all: each sees and reaches only those patients of whom his groups let him see a study.
+  InodeRecord patients = FixedFolder(kPatientsInode, 0755, options, now);
   patients.flags = kInodeViewFolder;
   operations.emplace_back(PutInode{patients});
   operations.emplace_back(PutInode{FixedFolder(kIncomingInode, 0755, options, now)});

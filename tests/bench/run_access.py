@@ -85,7 +85,6 @@ class Mounted:
     def mount(self):
         run(self.program, "mount", self.vault, self.point, "--passphrase-file", self.passphrase, "--state-dir",
             self.folder / "state")
-        os.chmod(self.point / "patients", 0o755)
 
     def unmount(self):
         run(self.program, "umount", self.point)

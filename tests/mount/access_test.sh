@@ -37,7 +37,6 @@ same "configuration before the first" "" "$("$LEADGLASS" config show "$MNT" 2>/d
 "$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
 "$LEADGLASS" config show "$MNT" | diff "$WORK/rules.toml" - >&2 || fail "config show"
 
-chmod 755 "$MNT/patients"
 install -d -o 60010 -g 60010 "$MNT/archive/pacs"
 gen_study "$WORK/mr" --instances 2 --size 64 --modality MR --seed 1
 gen_study "$WORK/ct" --instances 2 --size 64 --modality CT --seed 2

@@ -68,7 +68,6 @@ printf 'default_group = "audio"\n' >"$WORK/rules.toml"
 gen_study "$WORK/ct" --instances 4 --size 64 --modality CT --seed 2
 install -d -o 60010 -g 60010 "$MNT/archive/pacs"
 as 60010 60010 cp -r "$WORK/ct"/. "$MNT/archive/pacs"
-chmod 755 "$MNT/patients"
 study=$(echo "$MNT"/patients/*/*)
 access() { (cd "$1" && find . | LC_ALL=C sort | xargs -d '\n' getfacl -n && find . -printf '%P %m %U:%G\n' | LC_ALL=C sort); }
 attributes() { (cd "$1" && find . -type f | LC_ALL=C sort | while read -r file; do getfattr -d -m '^user\.' "$file"; done); }

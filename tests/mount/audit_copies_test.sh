@@ -55,7 +55,6 @@ study=$(echo "$MNT"/patients/*/*)
 image=$(find "$study" -type f -print -quit)
 uid=$(getfattr --only-values -n user.dicom.StudyInstanceUID "$image")
 name=$(getfattr --only-values -n user.dicom.PatientName "$image")
-chmod 755 "$MNT/patients"
 # shellcheck disable=SC2016 # sh expands it
 as 60001 "$audio" sh -c 'cat "$1"/*/*' - "$study" >/dev/null
 as 60004 60004 ls "$study" >/dev/null 2>&1 && fail "a stranger sees the study"

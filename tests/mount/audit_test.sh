@@ -20,7 +20,6 @@ events() {
 
 printf 'default_group = "audio"\n' >"$WORK/rules.toml"
 "$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
-chmod 755 "$MNT/patients"
 install -d -o 60010 -g 60010 "$MNT/archive/pacs"
 gen_study "$WORK/ct" --instances 3 --size 64 --modality CT --seed 2
 as 60010 60010 cp -r "$WORK/ct"/. "$MNT/archive/pacs"

@@ -14,7 +14,6 @@ stranger() { setpriv --reuid 60004 --regid 60004 --clear-groups "$@"; }
 
 printf 'default_group = "audio"\n' >"$WORK/rules.toml"
 "$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
-chmod 755 "$MNT/patients"
 gen_study "$WORK/ct" --instances 2 --size 64 --modality CT --seed 2
 cp -r "$WORK/ct" "$MNT/archive"
 study=$(echo "$MNT"/patients/*/*)

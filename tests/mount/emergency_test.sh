@@ -19,7 +19,6 @@ id_of() { member '["emergencies"][0]["id"]'; }
 
 printf 'default_group = "audio"\n[emergency]\ngroups = ["games"]\nlongest = "2h"\n' >"$WORK/rules.toml"
 "$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
-chmod 755 "$MNT/patients"
 install -d -m 755 -o 60010 -g 60010 "$MNT/archive/pacs"
 gen_study "$WORK/ct" --instances 2 --size 64 --modality CT --seed 2
 gen_study "$WORK/mr" --instances 2 --size 64 --modality MR --seed 1

@@ -11,7 +11,6 @@ hold() { "$LEADGLASS" hold "$@"; }
 refusals() { "$LEADGLASS" audit "$MNT" --refused --json; }
 member() { python3 -c 'import json, sys; print(json.load(sys.stdin)'"$1"')'; }
 
-chmod 755 "$MNT/patients"
 install -d -o 60010 -g 60010 "$MNT/archive/pacs"
 gen_study "$WORK/held" --instances 3 --size 64 --modality CT --seed 2
 gen_study "$WORK/free" --instances 3 --size 64 --modality MR --seed 1

@@ -51,7 +51,6 @@ group = "cardiology"
 where.Modality = ["MR", "XA"]
 END
 "$LEADGLASS" config set "$MNT" "$WORK/hospital.toml" >/dev/null
-chmod 755 "$MNT/patients"
 install -d -m 750 -o pacs -g pacs "$MNT/archive/pacs"
 gen_study "$WORK/ct" --instances 3 --size 64 --modality CT --seed 2
 gen_study "$WORK/mr" --instances 3 --size 64 --modality MR --seed 1

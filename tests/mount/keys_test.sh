@@ -27,7 +27,6 @@ group = "video"
 where.Modality = "MR"
 END
 "$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
-chmod 755 "$MNT/patients"
 install -d -o 60010 -g 60010 "$MNT/archive/pacs"
 gen_study "$WORK/mr" --instances 3 --size 64 --modality MR --seed 1
 gen_study "$WORK/ct" --instances 3 --size 64 --modality CT --seed 2

@@ -21,7 +21,6 @@ further = ["audio"]
 where.Modality = "CR"
 TOML
 "$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
-chmod 755 "$MNT/patients"
 
 mkdir "$WORK/studies"
 echo mitral >"$WORK/studies/group.pass"

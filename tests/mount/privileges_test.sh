@@ -64,7 +64,6 @@ done
 # What is used every day.
 printf 'default_group = "audio"\n[emergency]\ngroups = ["video"]\n' >"$WORK/rules.toml"
 "$LEADGLASS" config set "$MNT" "$WORK/rules.toml" >/dev/null
-chmod 755 "$MNT/patients"
 gen_study "$WORK/ct" --instances 3 --size 64 --modality CT --seed 2
 install -d -o 60010 -g 60010 "$MNT/archive/pacs"
 as 60010 60010 cp -r "$WORK/ct"/. "$MNT/archive/pacs"
