@@ -46,8 +46,10 @@ struct FuseContext {
   // Whether the kernel caches what programs write, and stamps those files itself. Set once, by
   // INIT.
   std::atomic<bool> writeback_cache{false};
-  // `unique` of the INIT request that offered it; 0 before that and once it was answered.
+  // `unique` of the INIT request, 0 before that and once it was answered; and whether the kernel
+  // offered killpriv with it.
   std::atomic<uint64_t> init_unique{0};
+  std::atomic<bool> killpriv_offered{false};
 
  private:
   Mutex report_mutex_;

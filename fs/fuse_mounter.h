@@ -17,8 +17,9 @@ namespace leadglass {
 //   kNotFound, kAccessDenied, kUnavailable, kInternal: not mounted; with the errno.
 Result<UniqueFd> MountFuseDevice(const std::string& mountpoint, const FuseOptions& options);
 
-// Has the kernel read further ahead in the files below `mountpoint` than it does of itself. Best
-// effort: needs root and sysfs.
+// Has the kernel read further ahead in the files below `mountpoint` than it does of itself. To be
+// called before INIT is answered, which may make it less, never more (fs/fuse_wire.h). Best effort:
+// needs root and sysfs.
 void RaiseReadAhead(const std::string& mountpoint);
 
 }  // namespace leadglass

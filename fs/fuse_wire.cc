@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "fs/fuse_context.h"
+#include "fs/fuse_flags.h"
 
 namespace leadglass {
 
@@ -43,19 +44,31 @@ void NoteRequest(FuseContext& context, const uint8_t* request, size_t size) {
   std::memcpy(&header, request, sizeof(header));
   kills_set_id = KillsSetId(header.opcode, request, size);
   if (header.opcode != FUSE_INIT) return;
-  if ((Body<fuse_init_in>(request, size).flags & FUSE_HANDLE_KILLPRIV_V2) != 0) {
-    context.init_unique = header.unique;
-  }
+  context.killpriv_offered =
+      (Body<fuse_init_in>(request, size).flags & FUSE_HANDLE_KILLPRIV_V2) != 0;
+  context.init_unique = header.unique;
 }
 
-// True if `parts` is the good answer to the INIT request that offered KILLPRIV_V2, and holds its
-// flags.
+// True if `parts` is the good answer to the INIT request, and holds its flags.
 bool IsInitReply(const FuseContext& context, const iovec* parts, int count) {
   if (count != 2 || parts[0].iov_len != sizeof(fuse_out_header)) return false;
   if (parts[1].iov_len < offsetof(fuse_init_out, flags) + sizeof(uint32_t)) return false;
   fuse_out_header header;
   std::memcpy(&header, parts[0].iov_base, sizeof(header));
   return header.error == 0 && header.unique != 0 && header.unique == context.init_unique;
+}
+
+// Adds to libfuse's INIT reply what it has no name for.
+void Amend(FuseContext& context, uint8_t* reply) {
+  constexpr uint32_t kReadAheadBytes = kReadAheadKib << 10;
+  std::memcpy(reply + offsetof(fuse_init_out, max_readahead), &kReadAheadBytes,
+              sizeof(kReadAheadBytes));
+  if (!context.killpriv_offered) return;
+  uint32_t flags = 0;
+  std::memcpy(&flags, reply + offsetof(fuse_init_out, flags), sizeof(flags));
+  flags |= FUSE_HANDLE_KILLPRIV_V2;
+  std::memcpy(reply + offsetof(fuse_init_out, flags), &flags, sizeof(flags));
+  context.killpriv = true;
 }
 
 }  // namespace
@@ -73,13 +86,8 @@ ssize_t WireRead(int fd, void* buffer, size_t size, void* userdata) {
 
 ssize_t WireWritev(int fd, iovec* parts, int count, void* userdata) {
   auto& context = *static_cast<FuseContext*>(userdata);
-  if (!context.killpriv && IsInitReply(context, parts, count)) {
-    auto* flags = static_cast<uint8_t*>(parts[1].iov_base) + offsetof(fuse_init_out, flags);
-    uint32_t value = 0;
-    std::memcpy(&value, flags, sizeof(value));
-    value |= FUSE_HANDLE_KILLPRIV_V2;
-    std::memcpy(flags, &value, sizeof(value));
-    context.killpriv = true;
+  if (context.init_unique != 0 && IsInitReply(context, parts, count)) {
+    Amend(context, static_cast<uint8_t*>(parts[1].iov_base));
     context.init_unique = 0;
   }
   return ::writev(fd, parts, count);

@@ -8,6 +8,10 @@
 // security.capability before every write(2): 128 GETXATTR for 512 KiB in pieces of 4. The bit is
 // set in the INIT reply on its way out, if the kernel offered it; otherwise we quietly do without.
 //
+// The readahead of the mount: with the INIT reply the kernel takes the lesser of what the mount has
+// then (RaiseReadAhead()) and what the reply says, and libfuse never says more than the 128 KiB
+// that the kernel began with.
+//
 // Whether a request may keep the bits (its caller has CAP_FSETID) is a flag in the request that
 // libfuse drops; it is read here and kept for the thread, which serves what it read next.
 

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -118,6 +119,25 @@ TEST_F(FuseMountTest, SmallWritesAskForNoExtendedAttribute) {
   ASSERT_EQ(::fdatasync(fd.get()), 0);
   EXPECT_LE(vault_.counts().get_xattrs, 1u) << "the kernel asks once a file, not at each write";
   EXPECT_LE(vault_.counts().writes, 4u) << "small writes reach us as few large ones";
+}
+
+TEST_F(FuseMountTest, AFileReadAtOnceIsAskedForAtOnce) {
+  struct stat status {};
+  ASSERT_EQ(::stat(mountpoint_.c_str(), &status), 0);
+  const std::string setting = "/sys/class/bdi/" + std::to_string(major(status.st_dev)) + ":" +
+                              std::to_string(minor(status.st_dev)) + "/read_ahead_kb";
+  if (::access(setting.c_str(), W_OK) != 0) GTEST_SKIP() << "only root can have more read ahead";
+  const std::string bytes(512 * 1024, 'b');
+  WriteFile(Archive("ct"), bytes);
+  const UniqueFd fd(::open(Archive("ct").c_str(), O_RDONLY));
+  ASSERT_TRUE(fd);
+  ASSERT_EQ(::fsync(fd.get()), 0);
+  ASSERT_EQ(::posix_fadvise(fd.get(), 0, 0, POSIX_FADV_DONTNEED), 0);
+  vault_.ResetCounts();
+  std::string read(bytes.size(), 0);
+  ASSERT_EQ(::read(fd.get(), read.data(), read.size()), static_cast<ssize_t>(read.size()));
+  EXPECT_EQ(read, bytes);
+  EXPECT_LE(vault_.counts().reads, 2u) << "each waits for the disk, one after the other";
 }
 
 TEST_F(FuseMountTest, ListingBringsTheAttributesAlong) {

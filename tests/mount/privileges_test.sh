@@ -49,7 +49,14 @@ rights_are() {
     same "filter of thread ${thread##*/}" 2 "$(awk '$1 == "Seccomp:" { print $2 }' "$thread/status")"
   done
 }
+# reads_ahead: the mount reads as far ahead as is good for images, though the process that serves it may not say so.
+reads_ahead() {
+  local setting
+  setting=/sys/class/bdi/$(mountpoint -d "$MNT")/read_ahead_kb
+  [[ ! -w $setting ]] || same "KiB read ahead" 1024 "$(cat "$setting")"
+}
 rights_are "$owner" 0000000000000000
+reads_ahead
 same "further groups" "" "$(field Groups | tr -d ' ')"
 # Whoever runs as that user sees into neither its memory nor its descriptors.
 refused as "$owner" "$owner" cat "/proc/$daemon/mem"
@@ -165,6 +172,7 @@ done
 chown -R root:root "$VAULT"
 mount_vault
 rights_are 0 0000000000000020 # CAP_KILL, for the parser's processes
+reads_ahead
 daemon=$(daemon_pid)
 same "processes with root's other capabilities" leadglass-keep \
   "$(for child in $(pgrep -P "$daemon"); do [[ $(field CapEff "$child") == 0000000000000000 ]] || cat "/proc/$child/comm"; done)"
