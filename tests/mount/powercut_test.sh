@@ -8,6 +8,13 @@ source "$SOURCE_DIR/tests/mount/lib.sh"
 source "$SOURCE_DIR/tests/mount/crash_rounds.sh"
 need_real_mount
 
+# In a mount namespace of its own: a namespace that somebody else makes meanwhile would have a copy of the disk's mount,
+# and a file system that was shut down stays as it is until the last of its mounts is gone.
+if [[ ${1:-} != inside ]]; then
+  unmount_vault # the vault that every test gets
+  exec unshare --mount --propagation slave bash "$0" inside
+fi
+
 disk_mounted() { mountpoint -q "$WORK/disk"; }
 disk_unmount() { umount "$WORK/disk"; }
 # The disk goes before the runner looks for what was left behind.
@@ -18,7 +25,6 @@ cleanup() {
 }
 trap cleanup EXIT
 
-unmount_vault # the vault that every test gets
 disk_size=1G
 [[ -z ${LEADGLASS_LONG:-} ]] || disk_size=16G
 truncate -s "$disk_size" "$WORK/image"
