@@ -134,6 +134,7 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/var/tmp"))
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-access-", dir=arguments.folder))
     base.chmod(0o755)  # other users go through it
     try:

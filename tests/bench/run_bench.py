@@ -574,7 +574,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="")
     parser.add_argument("--before", type=pathlib.Path, help="another build of the program, in place of all peers")
-    parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/var/tmp"))
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)
     parser.add_argument("--images", type=int, default=200)
@@ -582,7 +582,8 @@ def main():
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("run_bench.py: needs root: it mounts and drops caches")
-    base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-bench.", dir=arguments.folder or "/var/tmp"))
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-bench.", dir=arguments.folder))
     base.chmod(0o755)  # a member of a study's group reads, too
     facts = machine(base)
     print(json.dumps(facts, indent=1))

@@ -136,11 +136,12 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=2000)
-    parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/var/tmp"))
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--markdown", type=pathlib.Path)
     arguments = parser.parse_args()
-    base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-orthanc.", dir=arguments.folder or "/var/tmp"))
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    base = pathlib.Path(tempfile.mkdtemp(prefix="leadglass-orthanc.", dir=arguments.folder))
     images = pathlib.Path("/dev/shm") / f"leadglass-bench-images.{os.getpid()}"
     results = {}
     try:
